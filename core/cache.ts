@@ -1,0 +1,82 @@
+/**
+ * The whole cache as server, command line and library see it: entries with bodies over a blob
+ * store and an index. A folder of this machine and a server far away are the same thing here.
+ */
+import type { BlobStore } from "./blob_store.ts";
+import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey } from "./entry.ts";
+import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
+
+/** An entry to look for: the first of the scopes that has it wins. */
+export interface EntryLookup extends Omit<EntryKey, "scope"> {
+  readonly scopes: readonly string[];
+}
+
+/** A draft whose body is not hashed yet: `blobs` are the further ones, the body is put in front. */
+export type BodyDraft = EntryDraft;
+
+/** Totals, current at once. */
+export interface Totals {
+  readonly entries: number;
+  readonly blobs: number;
+  readonly chunks: number;
+  /** Bytes of all visible blobs, each counted once a namespace. */
+  readonly logical_bytes: number;
+  /** Bytes of live records on the medium, headers included. */
+  readonly stored_bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** Entries with bodies. Everything that waits takes a signal; a miss is `undefined`. */
+export interface Cache extends AsyncDisposable {
+  /** The blobs of a namespace. Not to be disposed by the caller. */
+  blobs(namespace: string): BlobStore;
+  /** The complete entry of the first scope that has one. Counts a hit or a miss. */
+  find(lookup: EntryLookup, options?: SignalOptions): Promise<Entry | undefined>;
+  /** The body of an entry found before; `undefined` if it was lost meanwhile. */
+  body(entry: Entry, options?: SignalOptions): Promise<ObjectBody | undefined>;
+  /**
+   * Stores body and entry in one durable step.
+   * @throws {CacheError} `conflict` when immutable and taken, else as `BlobStore.put`
+   */
+  put(draft: BodyDraft, body: ByteSource, options?: SignalOptions): Promise<PutOutcome>;
+  /** Deletes entries; tells how many were there. */
+  remove(keys: readonly EntryKey[], options?: SignalOptions): Promise<number>;
+  /** Entries in order. */
+  scan(options?: ScanOptions): AsyncIterable<ScanItem>;
+  /** Totals over all namespaces, current at once. */
+  totals(): Promise<Totals>;
+}
+
+/** What `verify` found; everything that is not `ok` has a line in `problems`. */
+export interface VerifyReport {
+  readonly segments: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly entries: number;
+  /** Records that failed a check and were set aside. */
+  readonly quarantined: number;
+  /** Visible blobs that are no longer whole though nothing evicted them. */
+  readonly lost: number;
+  /** Entries that name a lost or quarantined blob. */
+  readonly broken_entries: number;
+  /** With `repair`: how many of these were dropped cleanly. */
+  readonly repaired: number;
+  readonly problems: readonly { readonly what: string; readonly where: string }[];
+}
+
+/** What `gc` freed. */
+export interface GcReport {
+  readonly segments_removed: number;
+  readonly records_removed: number;
+  readonly bytes_freed: number;
+}
+
+/** Work on the store as a whole, for administrators. */
+export interface Maintenance {
+  verify(options?: { repair?: boolean } & SignalOptions): Promise<VerifyReport>;
+  gc(options?: SignalOptions): Promise<GcReport>;
+}
+
+export type { BlobRef };

@@ -1,0 +1,62 @@
+/** Every named limit of the product: value, unit, and why it is that number. */
+
+/** Bytes. A blob up to here is one chunk; it is also the largest chunk of the default chunker. */
+export const MAX_CHUNK_BYTES = 256 * 1024;
+
+/** Bytes. The longest body of one record: the largest foreign chunk (2 MiB) with room to grow. */
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
+
+/** Bytes. What is at most this large may travel as one `Uint8Array` instead of a stream. */
+export const SMALL_BODY_BYTES = 1024 * 1024;
+
+/** Bytes. The default of `--max-blob-size`. */
+export const MAX_BLOB_BYTES = 10 * 1024 * 1024 * 1024;
+
+/** Bytes of a raw request path; longer is refused before it is looked at. */
+export const MAX_PATH_BYTES = 8 * 1024;
+
+/** UTF-8 bytes of one entry key. */
+export const MAX_KEY_BYTES = 1024;
+
+/** Bytes of one JSON request body: 100,000 digests fit. */
+export const MAX_JSON_BYTES = 8 * 1024 * 1024;
+
+/** Digests in one "which are missing" call. */
+export const MAX_BATCH_DIGESTS = 100_000;
+
+/** Blobs one entry may name: a Bazel tree artifact can hold tens of thousands of files. */
+export const MAX_ENTRY_BLOBS = 200_000;
+
+/** Bytes. An ActionResult or Tree above this is stored but not parsed. */
+export const MAX_ACTION_RESULT_BYTES = 16 * 1024 * 1024;
+
+/** Tags of one entry, and UTF-8 bytes of one tag. */
+export const MAX_TAGS = 64;
+export const MAX_TAG_BYTES = 256;
+
+/** Characters of a token; ours have 107, a brought one may be longer. */
+export const MAX_TOKEN_CHARACTERS = 4096;
+
+/** Characters below which a brought token is refused: 128 bits even if only hex. */
+export const MIN_BROUGHT_TOKEN_CHARACTERS = 32;
+
+/** Bytes of unacknowledged records one upload may have on the way to the writer. */
+export const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Bytes of request bodies that all threads together may hold before a new upload waits. */
+export const MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024;
+
+/** Bytes of zstd window that a body may ask for unless its frame states its size. */
+export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
+
+/** Milliseconds without one byte after which a request body is given up. */
+export const BODY_IDLE_MS = 30_000;
+
+/** Milliseconds a client may take to read nothing of an answer. */
+export const RESPONSE_STALL_MS = 60_000;
+
+/** Milliseconds a connection may live without having sent one whole request header. */
+export const HEADER_TIMEOUT_MS = 15_000;
+
+/** Milliseconds that a graceful stop waits for what is in flight. */
+export const STOP_GRACE_MS = 10_000;
