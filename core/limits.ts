@@ -34,7 +34,7 @@ export const MAX_ACTION_RESULT_BYTES = 16 * 1024 * 1024;
 export const MAX_TAGS = 64;
 export const MAX_TAG_BYTES = 256;
 
-/** Characters of a token; ours have 107, a brought one may be longer. */
+/** Characters of a token; ours have 108, a brought one may be longer. */
 export const MAX_TOKEN_CHARACTERS = 4096;
 
 /** Characters below which a brought token is refused: 128 bits even if only hex. */
@@ -60,3 +60,18 @@ export const HEADER_TIMEOUT_MS = 15_000;
 
 /** Milliseconds that a graceful stop waits for what is in flight. */
 export const STOP_GRACE_MS = 10_000;
+
+/** Verified tokens one thread remembers; above it the memory is emptied and fills again. */
+export const TOKEN_CACHE_ENTRIES = 10_000;
+
+/** Milliseconds: how exact "last used" of a token is; the price is one small write each time. */
+export const TOKEN_TOUCH_MS = 600_000;
+
+/** Digests of one "which are missing" question of the client: an answer is below 1 MiB. */
+export const CLIENT_BATCH_DIGESTS = 10_000;
+
+/** Milliseconds the client waits for the head of an answer, and for the next byte of a body. */
+export const CLIENT_IDLE_MS = 30_000;
+
+/** Tries the client makes in all, the first included. */
+export const CLIENT_ATTEMPTS = 3;
