@@ -1,0 +1,34 @@
+/** Folders that live as long as a test. */
+
+/** A folder that is removed, with all that is in it, when disposed. */
+export interface TempDir extends AsyncDisposable {
+  readonly path: string;
+  /** A path inside the folder. */
+  join(...parts: string[]): string;
+}
+
+/** Makes an empty folder of its own: `await using dir = await tempDir()`. */
+export async function tempDir(prefix = "vrc-test-"): Promise<TempDir> {
+  const path = await Deno.realPath(await Deno.makeTempDir({ prefix }));
+  return {
+    path,
+    join: (...parts) => [path, ...parts].join("/"),
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(path, { recursive: true }).catch((error) => {
+        // A test may have removed the folder itself; anything else is a failure of the test.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    },
+  };
+}
+
+/** All files and links below a folder, as sorted relative paths; folders are left out. */
+export async function listFiles(folder: string, below = ""): Promise<string[]> {
+  const found: string[] = [];
+  for await (const item of Deno.readDir(folder)) {
+    const path = below + item.name;
+    if (item.isDirectory) found.push(...await listFiles(`${folder}/${item.name}`, `${path}/`));
+    else found.push(path);
+  }
+  return found.sort();
+}
