@@ -41,6 +41,11 @@ export interface Cache extends AsyncDisposable {
    * @throws {CacheError} `conflict` when immutable and taken, else as `BlobStore.put`
    */
   put(draft: BodyDraft, body: ByteSource, options?: SignalOptions): Promise<PutOutcome>;
+  /**
+   * Stores an entry whose blobs, the body first, are in the namespace already.
+   * @throws {CacheError} `precondition_failed` when one is not, `conflict` as `put`
+   */
+  link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome>;
   /** Deletes entries; tells how many were there. */
   remove(keys: readonly EntryKey[], options?: SignalOptions): Promise<number>;
   /** Entries in order. */
