@@ -75,3 +75,28 @@ export const CLIENT_IDLE_MS = 30_000;
 
 /** Tries the client makes in all, the first included. */
 export const CLIENT_ATTEMPTS = 3;
+
+/** Bytes. An object up to here is answered as one array: below it a stream costs more than it saves. */
+export const INLINE_OBJECT_BYTES = 64 * 1024;
+
+/** Bytes that one read of an object's stream asks the medium for; measured best from disk to socket. */
+export const READ_SLICE_BYTES = 256 * 1024;
+
+/** Milliseconds after which a half-written file of a folder is nobody's any more: its writer died. */
+export const STALE_TEMP_MS = 24 * 60 * 60 * 1000;
+
+/** Calls to the file system that one `stat`, `delete` or `list` has under way at once. */
+export const FS_PARALLEL_CALLS = 32;
+
+/** Tries that the retry layer of an object store makes in all, the first included. */
+export const STORE_ATTEMPTS = 5;
+
+/** Milliseconds before the first new try; doubled for each further one, up to the second number. */
+export const STORE_RETRY_BASE_MS = 100;
+export const STORE_RETRY_MAX_MS = 10_000;
+
+/** Milliseconds an object must have stood unchanged before a cut stream is resumed: clocks differ. */
+export const RESUME_SKEW_MS = 60_000;
+
+/** Milliseconds without one byte of progress after which a call of a medium is given up. */
+export const STORE_IDLE_MS = 30_000;
