@@ -185,6 +185,23 @@ const drawer: Deno.lint.Rule = {
   },
 };
 
+const consoleRule: Deno.lint.Rule = {
+  create(context) {
+    const path = projectPath(context.filename);
+    if (path === undefined || isOutside(path)) return {};
+    return {
+      MemberExpression(node) {
+        if (!isName(node.object, "console")) return;
+        context.report({
+          node,
+          message: `console may not stand in ${path}`,
+          hint: "Take a place to write to as an argument; app/ knows the standard streams",
+        });
+      },
+    };
+  },
+};
+
 function literal(node: Deno.lint.Node): unknown {
   if (node.type === "Literal") return node.value;
   if (node.type === "TSLiteralType") return literal(node.literal);
@@ -212,6 +229,6 @@ function isName(node: Deno.lint.Node, name: string): boolean {
 /** The plug-in. */
 const plugin: Deno.lint.Plugin = {
   name: "layers",
-  rules: { imports, ambient, abort, whole_blob: wholeBlob, drawer },
+  rules: { imports, ambient, abort, whole_blob: wholeBlob, drawer, console: consoleRule },
 };
 export default plugin;

@@ -126,6 +126,13 @@ Deno.test("layers/drawer refuses file names that say nothing", () => {
   assert.deepEqual(lint("core/entry_types.ts", "export {};"), []);
 });
 
+Deno.test("layers/console refuses console in the product only", () => {
+  assert.deepEqual(lint("app/a.ts", `console.log("a");`), ["layers/console"]);
+  assert.deepEqual(lint("cli.ts", `console["error"]("a");`), ["layers/console"]);
+  assert.deepEqual(lint("tools/a.ts", `console.log("a");`), []);
+  assert.deepEqual(lint("app/a_test.ts", `console.log("a");`), []);
+});
+
 Deno.test("projectPath takes absolute, relative and foreign paths", () => {
   const here = new URL("../core/abort.ts", import.meta.url);
   assert.equal(projectPath(here.pathname), "core/abort.ts");

@@ -1,0 +1,22 @@
+/** `deno task ok`: everything that can be checked without a network or a foreign program. */
+import { printResult, runSteps } from "./run_steps.ts";
+import { countTests, docTestStep, quickTestSteps, skipLines, staticSteps } from "./test_files.ts";
+
+const began = performance.now();
+const tests = quickTestSteps(2);
+const results = await runSteps([...staticSteps(), ...tests, docTestStep()], {
+  atOnce: Math.max(2, Math.min(4, navigator.hardwareConcurrency)),
+  report: printResult,
+});
+for (const result of results) for (const line of skipLines(result.output)) console.log(line);
+const counts = results.filter((result) => tests.includes(result.step))
+  .map((result) => countTests(result.output, result.ok));
+const passed = counts.reduce((sum, count) => sum + count.passed, 0);
+const failed = results.filter((result) => !result.ok);
+const seconds = ((performance.now() - began) / 1000).toFixed(1);
+console.log(
+  failed.length === 0
+    ? `ok: ${passed} tests in ${seconds} s`
+    : `FAILED in ${seconds} s: ${failed.map((result) => result.step.name).join(", ")}`,
+);
+if (failed.length > 0) Deno.exit(1);

@@ -1,0 +1,99 @@
+/** Which test files there are, how they are shared out, and what their run says. */
+import { filesWhere, typescriptFiles } from "./source_files.ts";
+import { ROOT } from "./run_steps.ts";
+import type { Step } from "./run_steps.ts";
+
+/** Folders whose tests need a network, a foreign program or minutes. */
+const SLOW = /^(test\/interop|test\/e2e|bench)\//;
+
+/** Test files, the quick and the slow ones. */
+export function testFiles(): { quick: string[]; slow: string[] } {
+  const all = filesWhere((path) => /_test\.tsx?$/.test(path));
+  return {
+    quick: all.filter((path) => !SLOW.test(path)),
+    slow: all.filter((path) => SLOW.test(path)),
+  };
+}
+
+/**
+ * Test steps for the quick files: as many processes as asked for, of about equal length. Not
+ * `deno test --parallel`: tests that count descriptors and workers need a process to themselves.
+ */
+export function quickTestSteps(processes: number): Step[] {
+  const shards = Array.from({ length: processes }, () => ({ bytes: 0, files: [] as string[] }));
+  const sized = testFiles().quick.map((path) => ({
+    path,
+    bytes: Deno.statSync(`${ROOT}/${path}`).size,
+  }));
+  sized.sort((a, b) => b.bytes - a.bytes);
+  for (const { path, bytes } of sized) {
+    const least = shards.reduce((a, b) => b.bytes < a.bytes ? b : a);
+    least.files.push(path);
+    least.bytes += bytes;
+  }
+  return shards.filter((shard) => shard.files.length > 0).map((shard, at) => ({
+    name: `tests ${at + 1} of ${processes} (${shard.files.length} files)`,
+    args: ["test", "-A", "--no-check", ...shard.files.sort()],
+  }));
+}
+
+/** A step for each slow file; each gets a process and 20 minutes. */
+export function slowTestSteps(): Step[] {
+  return testFiles().slow.map((path) => ({
+    name: path,
+    args: ["test", "-A", "--no-check", path],
+    timeoutMs: 1_200_000,
+  }));
+}
+
+/** Checks that look at the source only; the type check comes first since it takes longest. */
+export function staticSteps(): Step[] {
+  return [
+    { name: "deno check", args: ["check", ...typescriptFiles()] },
+    { name: "deno fmt --check", args: ["fmt", "--check", "deno.json", ...typescriptFiles()] },
+    { name: "deno lint", args: ["lint", ...typescriptFiles()] },
+    { name: "file sizes", args: ["run", "-A", "--no-check", "tools/check_sizes.ts"] },
+    { name: "docs", args: ["run", "-A", "--no-check", "tools/check_docs.ts"] },
+  ];
+}
+
+/** The examples in the public interface, run as tests. */
+export function docTestStep(): Step {
+  return { name: "examples in mod.ts", args: ["test", "--doc", "-A", "mod.ts"] };
+}
+
+/** How many tests ended how. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/**
+ * Reads the counts from what `deno test` printed. A test that prints `SKIP <name>: <reason>` ran
+ * but checked nothing: it counts as skipped, as an ignored test or step does. A run that ended
+ * badly without naming a failed test counts as one failure.
+ */
+export function countTests(output: string, ok: boolean): Counts {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const summary =
+    /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored(?: \((\d+) steps?\))?)?/gm;
+  for (const [, passed, failed, ignored, ignoredSteps] of output.matchAll(summary)) {
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+    counts.skipped += Number(ignored ?? 0) + Number(ignoredSteps ?? 0);
+  }
+  const said = skipLines(output).length;
+  counts.skipped += said;
+  counts.passed = Math.max(0, counts.passed - said);
+  if (!ok && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+/**
+ * The `SKIP <name>: <reason>` lines, each once. A name in brackets is that of a test of the skip
+ * line itself.
+ */
+export function skipLines(output: string): string[] {
+  return [...new Set(output.split("\n").filter((line) => /^SKIP [^(:][^:]*: ./.test(line)))];
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { countTests, quickTestSteps, skipLines, testFiles } from "./test_files.ts";
+
+Deno.test("countTests() reads every summary of a run, ignored tests and steps count as skipped", () => {
+  const output = "ok | 11 passed | 0 failed (7ms)\n" +
+    "FAILED | 1 passed (3 steps) | 2 failed | 1 ignored (1 step) (63ms)\n";
+  assert.deepEqual(countTests(output, false), { passed: 12, failed: 2, skipped: 2 });
+  const singular = "ok | 1 passed (1 step) | 0 failed (1 step) | 2 ignored (4 steps) (0ms)\n";
+  assert.deepEqual(countTests(singular, true), { passed: 1, failed: 0, skipped: 6 });
+});
+
+Deno.test("countTests() takes a test that says SKIP out of the passed ones, once", () => {
+  const output =
+    "SKIP (a try): none\nSKIP bazel: not here\nSKIP bazel: not here\nok | 3 passed | 0 failed (7ms)\n";
+  assert.deepEqual(countTests(output, true), { passed: 2, failed: 0, skipped: 1 });
+  assert.deepEqual(skipLines(output), ["SKIP bazel: not here"]);
+});
+
+Deno.test("countTests() counts a run that died without a summary as one failure", () => {
+  assert.deepEqual(countTests("Killed", false), { passed: 0, failed: 1, skipped: 0 });
+  assert.deepEqual(countTests("ok | 3 passed | 0 failed (7ms)", false).failed, 1);
+});
+
+Deno.test("quickTestSteps() gives every quick test file to one process and no slow one to any", () => {
+  const { quick, slow } = testFiles();
+  const given = quickTestSteps(2).flatMap((step) => step.args).filter((arg) =>
+    arg.includes("_test")
+  );
+  assert.deepEqual(given.sort(), quick);
+  assert.ok(quick.includes("tools/test_files_test.ts"));
+  for (const path of slow) assert.match(path, /^(test\/interop|test\/e2e|bench)\//);
+});
