@@ -1,0 +1,92 @@
+/**
+ * `deno task compile`: one executable, `./vitte-remote-cache`. Does nothing when it is up to date.
+ *
+ * On Linux x86_64 it is made with the Deno version that `denort.sh` has a runtime for, since the
+ * runtime that `deno compile` wants comes from a host that many machines and CI can not reach.
+ * Elsewhere the Deno that runs this fetches its own.
+ */
+import { createHash } from "node:crypto";
+import { npmPackage } from "./install.ts";
+import { ROOT } from "./run_steps.ts";
+import { filesWhere } from "./source_files.ts";
+
+const OUTPUT = `${ROOT}/vitte-remote-cache`;
+const STAMP = `${ROOT}/.cache/compile.sha256`;
+
+/** Compiles `cli.ts` if anything it is made of has changed; resolves with the executable's path. */
+export async function compile(): Promise<string> {
+  const sum = sourceSum();
+  if (await readIfThere(STAMP) === sum && await isFile(OUTPUT)) return OUTPUT;
+  const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
+  const { deno, env } = linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
+  // Beside the output, then renamed: the old one may be running.
+  const fresh = `${OUTPUT}.new-${Deno.pid}`;
+  try {
+    // A worker is started by URL, which the compiler does not see; nor are they in its graph.
+    const workers = filesWhere((path) => /^app\/[^/]*worker\.ts$/.test(path));
+    const includes = workers.flatMap((path) => ["--include", path]);
+    await run(deno, ["compile", "-A", "--no-check", ...includes, "-o", fresh, "cli.ts"], env);
+    await Deno.rename(fresh, OUTPUT);
+  } finally {
+    await Deno.remove(fresh).catch(() => {}); // it has its new name, or never was
+  }
+  await Deno.mkdir(`${ROOT}/.cache`, { recursive: true });
+  await Deno.writeTextFile(STAMP, sum);
+  return OUTPUT;
+}
+
+async function withBroughtRuntime(): Promise<{ deno: string; env: Record<string, string> }> {
+  const script = `${ROOT}/tools/denort.sh`;
+  const runtime = Deno.env.get("DENORT_BIN") ?? await run("bash", [script]);
+  const version = await run("bash", [script, "--deno-version"]);
+  const folder = await npmPackage("deno", version);
+  // Only npm packages are fetched; a machine that puts its own authority before the registry
+  // has it in the system's store.
+  const store = Deno.env.get("DENO_TLS_CA_STORE") ?? "system";
+  return {
+    deno: `${folder}/node_modules/.bin/deno`,
+    env: { DENORT_BIN: runtime, DENO_TLS_CA_STORE: store },
+  };
+}
+
+/** SHA-256 over everything the executable is made of, and over how it is made. */
+function sourceSum(): string {
+  const made = filesWhere((path) =>
+    !/_test\.tsx?$|^(test|bench|docs|deploy)\//.test(path) &&
+    (/\.(ts|tsx|json|html|css|js|svg)$/.test(path) || path === "deno.lock" ||
+      path === "tools/denort.sh")
+  );
+  const hash = createHash("sha256");
+  for (const path of made) {
+    const bytes = Deno.readFileSync(`${ROOT}/${path}`);
+    hash.update(`${path}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+async function run(
+  program: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const child = new Deno.Command(program, { args, env, cwd: ROOT, stdin: "null" });
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout).trim();
+  throw new Error(`Cannot run "${program} ${args[0] ?? ""}": ${decoder.decode(stderr).trim()}`);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+if (import.meta.main) console.log(await compile());
