@@ -1,0 +1,123 @@
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { isNamespace } from "../../core/entry.ts";
+import { MAX_BLOB_BYTES } from "../../core/limits.ts";
+import { parseSize } from "../../core/units.ts";
+import { defaultFolder } from "../default_folder.ts";
+import { EXIT, UsageError } from "../exit_codes.ts";
+import { Output } from "../output.ts";
+import { serve } from "../serve.ts";
+import type { CommandContext } from "./context.ts";
+
+interface ServeFlags {
+  readonly dir?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly threads: number;
+  readonly maxSize?: number | "none";
+  readonly maxBlobSize: number;
+  readonly publicUrl?: string;
+  readonly allowedHost?: string[];
+  readonly publicRead?: string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly accessLog: "errors" | "all" | "none";
+  readonly json?: boolean;
+}
+
+/** Adds `serve`. */
+export function addServe(program: Command, context: CommandContext): void {
+  program.command("serve")
+    .summary("run the cache server")
+    .description("Runs the cache server on a folder of its own. Needs no configuration.")
+    .addOption(new Option("--dir <folder>", "where everything is kept").env("VITTE_CACHE_DIR"))
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
+    .option("--threads <number>", "serving threads", count, 1)
+    .option("--max-size <size>", "such as 50GiB, or none (default: 80 % of what is free)", maxSize)
+    .option("--max-blob-size <size>", "largest blob", size, MAX_BLOB_BYTES)
+    .option("--public-url <url>", "the address that clients use, behind a proxy")
+    .option("--allowed-host <name...>", "further names by which clients may call this server")
+    .option("--public-read <namespace...>", "anybody may read these with a build tool")
+    .option("--tls-cert <file>", "certificate chain (PEM); reread when it changes")
+    .option("--tls-key <file>", "its key (PEM)")
+    .addOption(
+      new Option("--access-log <what>", "which requests are logged")
+        .choices(["errors", "all", "none"]).default("errors"),
+    )
+    .option("--json", "print one line of JSON when it listens")
+    .addHelpText("after", EXAMPLES)
+    .action(async (flags: ServeFlags) => {
+      check(flags);
+      const { environment } = context;
+      const output = new Output(environment, flags);
+      await serve(environment, output, {
+        dir: flags.dir ?? defaultFolder(environment),
+        host: flags.host,
+        port: flags.port,
+        threads: flags.threads,
+        maxSize: flags.maxSize,
+        maxBlobSize: flags.maxBlobSize,
+        publicUrl: flags.publicUrl,
+        allowedHosts: flags.allowedHost ?? [],
+        publicRead: flags.publicRead ?? [],
+        tls: flags.tlsCert && flags.tlsKey
+          ? { certFile: flags.tlsCert, keyFile: flags.tlsKey }
+          : undefined,
+        accessLog: flags.accessLog,
+        adminTokenFile: environment.env("VITTE_ADMIN_TOKEN_FILE"),
+      });
+      context.end(EXIT.ok);
+    });
+}
+
+function check(flags: ServeFlags): void {
+  const problems: string[] = [];
+  if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
+    problems.push("--tls-cert and --tls-key go together");
+  }
+  for (const name of flags.publicRead ?? []) {
+    if (!isNamespace(name)) problems.push(`--public-read "${name}" is no namespace`);
+  }
+  if (flags.publicUrl !== undefined && !URL.canParse(flags.publicUrl)) {
+    problems.push(`--public-url "${flags.publicUrl}" is no URL`);
+  }
+  if (problems.length > 0) throw new UsageError(problems.join("; "));
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new InvalidArgumentError("Want 0 to 65535.");
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= 64) return value;
+  throw new InvalidArgumentError("Want 1 to 64.");
+}
+
+function size(text: string): number {
+  try {
+    return parseSize(text);
+  } catch {
+    // The parser's own message repeats the flag's text; commander prints it already.
+    throw new InvalidArgumentError("Want a number with a unit, such as 10GiB.");
+  }
+}
+
+const MIN_SIZE = 16 * 1024 * 1024;
+
+function maxSize(text: string): number | "none" {
+  if (text === "none") return "none";
+  const value = size(text);
+  if (value >= MIN_SIZE) return value;
+  throw new InvalidArgumentError("Want at least 16MiB, or none.");
+}
+
+const EXAMPLES = `
+Examples:
+  vitte-remote-cache serve                                on 127.0.0.1:8080, for this machine
+  vitte-remote-cache serve --host 0.0.0.0 --allowed-host cache.example.com
+  vitte-remote-cache serve --dir /srv/cache --max-size 200GiB --tls-cert c.pem --tls-key k.pem
+`;

@@ -1,0 +1,124 @@
+/** The engine as a `Cache`: blob store, index and writer, as one thread sees them. */
+import type { BlobStore } from "../core/blob_store.ts";
+import type { ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
+import type { Cache, EntryLookup, Totals } from "../core/cache.ts";
+import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
+import type { Counters } from "../core/counters.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import { CacheError } from "../core/errors.ts";
+import type { PutOutcome, ScanItem, ScanOptions } from "../core/metadata_index.ts";
+
+/** What the index answers on this thread. */
+export interface EntryReader {
+  get(key: EntryKey, options?: SignalOptions): Promise<Entry | undefined>;
+  scan(options?: ScanOptions): AsyncIterable<ScanItem>;
+}
+
+/** A body that was read, hashed and handed to the writer, but not committed yet. */
+export interface ReceivedBody {
+  readonly blob: BlobRef;
+  readonly batch: CommitBatch;
+}
+
+/** What an {@linkcode EngineCache} is made of. */
+export interface EngineCacheParts {
+  readonly entries: EntryReader;
+  readonly port: WriterPort;
+  readonly counters: Counters;
+  openBlobs(namespace: string): BlobStore;
+  receive(source: ByteSource, options: SignalOptions): Promise<ReceivedBody>;
+  touchEntries(keys: readonly EntryKey[]): void;
+  totals(): Omit<Totals, "hits" | "misses">;
+}
+
+/** Namespaces whose blob stores are kept open; one more only costs a new object. */
+const MAX_OPEN_NAMESPACES = 1024;
+
+/** A cache over the engine's parts. Disposing it closes none of them. */
+export class EngineCache implements Cache {
+  readonly #parts: EngineCacheParts;
+  readonly #blobs = new Map<string, BlobStore>();
+
+  constructor(parts: EngineCacheParts) {
+    this.#parts = parts;
+  }
+
+  blobs(namespace: string): BlobStore {
+    let store = this.#blobs.get(namespace);
+    if (!store) {
+      if (this.#blobs.size >= MAX_OPEN_NAMESPACES) this.#blobs.clear();
+      store = this.#parts.openBlobs(namespace);
+      this.#blobs.set(namespace, store);
+    }
+    return store;
+  }
+
+  async find(lookup: EntryLookup, options?: SignalOptions): Promise<Entry | undefined> {
+    const { namespace, protocol, key } = lookup;
+    for (const scope of lookup.scopes) {
+      const entry = await this.#parts.entries.get({ namespace, scope, protocol, key }, options);
+      if (!entry) continue;
+      this.#parts.counters.add("hits");
+      this.#parts.touchEntries([entry]);
+      return entry;
+    }
+    this.#parts.counters.add("misses");
+    return undefined;
+  }
+
+  async body(entry: Entry, options?: SignalOptions): Promise<ObjectBody | undefined> {
+    const body = entry.blobs[0];
+    if (!body) return undefined;
+    return await this.blobs(entry.namespace).get(body.digest, options);
+  }
+
+  async put(draft: EntryDraft, body: ByteSource, options: SignalOptions = {}): Promise<PutOutcome> {
+    const { blob, batch } = await this.#parts.receive(body, options);
+    const { namespace } = draft;
+    const entry = { ...draft, blobs: [blob, ...draft.blobs] };
+    const link = blob.size === 0 ? [] : [{ namespace, blob }];
+    return put(await this.#parts.port.commit({ ...batch, link, entry }));
+  }
+
+  async link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome> {
+    const digests = draft.blobs.map((blob) => blob.digest);
+    const found = await this.blobs(draft.namespace).stat(digests, options);
+    const missing = draft.blobs.findIndex((blob, n) => found[n]?.size !== blob.size);
+    if (missing >= 0) {
+      throw new CacheError(
+        "precondition_failed",
+        `Cannot put "${draft.key}": its blob ${digests[missing]} is not here`,
+        { operation: "cache.link", hint: "upload the blobs first" },
+      );
+    }
+    return put(await this.#parts.port.commit({ entry: draft }));
+  }
+
+  async remove(keys: readonly EntryKey[]): Promise<number> {
+    if (keys.length === 0) return 0;
+    return (await this.#parts.port.commit({ remove: keys })).removed;
+  }
+
+  scan(options?: ScanOptions): AsyncIterable<ScanItem> {
+    return this.#parts.entries.scan(options);
+  }
+
+  totals(): Promise<Totals> {
+    const { counters } = this.#parts;
+    return Promise.resolve({
+      ...this.#parts.totals(),
+      hits: counters.get("hits"),
+      misses: counters.get("misses"),
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#blobs.clear();
+    return Promise.resolve();
+  }
+}
+
+function put(result: { put: PutOutcome | undefined }): PutOutcome {
+  if (result.put) return result.put;
+  throw new CacheError("internal", "Cannot put the entry: the writer did not answer for it");
+}

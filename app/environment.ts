@@ -1,0 +1,56 @@
+/** Everything a command knows of the outside: production passes the process, tests their own. */
+import type { ByteStream } from "../core/bytes.ts";
+import type { Clock } from "../core/clock.ts";
+import { systemClock } from "../core/clock.ts";
+
+/** The outside world as a command sees it. */
+export interface Environment {
+  readonly args: readonly string[];
+  env(name: string): string | undefined;
+  /** Standard input; opened only when a command asks for it. */
+  stdin(): ByteStream;
+  /** Writes all of it to standard output. */
+  stdout(data: string | Uint8Array): Promise<void>;
+  /** Writes to standard error. */
+  stderr(text: string): void;
+  /** Whether standard error is a terminal, for progress bars. */
+  readonly interactive: boolean;
+  /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
+  readonly interrupted: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** The process itself. Disposing it takes the signal handlers away. */
+export function systemEnvironment(): Environment & Disposable {
+  const controller = new AbortController();
+  const interrupt = (name: "SIGINT" | "SIGTERM") => () => {
+    // A second signal means it: the default is to end at once.
+    for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+    controller.abort(new DOMException(name, "AbortError"));
+  };
+  const handlers = (["SIGINT", "SIGTERM"] as const).map((name) => [name, interrupt(name)] as const);
+  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+  const encoder = new TextEncoder();
+  return {
+    args: Deno.args,
+    env: (name) => Deno.env.get(name),
+    stdin: () => Deno.stdin.readable,
+    async stdout(data) {
+      const bytes = typeof data === "string" ? encoder.encode(data) : data;
+      let offset = 0;
+      while (offset < bytes.length) offset += await Deno.stdout.write(bytes.subarray(offset));
+    },
+    stderr(text) {
+      const bytes = encoder.encode(text);
+      let offset = 0;
+      while (offset < bytes.length) offset += Deno.stderr.writeSync(bytes.subarray(offset));
+    },
+    interactive: Deno.stderr.isTerminal(),
+    interrupted: controller.signal,
+    clock: systemClock,
+    [Symbol.dispose]() {
+      if (controller.signal.aborted) return;
+      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** The writer itself as a `WriterPort`: packs and index in one durable step. */
+import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
+import type { Bytes } from "../core/digest.ts";
+import type { Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import { CacheError } from "../core/errors.ts";
+import type { PutOutcome } from "../core/metadata_index.ts";
+import type { DataKind, DataRecord } from "../core/record.ts";
+
+/** What is needed of the packs. */
+export interface RecordWriter {
+  append(upload: string, records: readonly DataRecord[]): Promise<void>;
+  commitRecords(upload: string | undefined, records: readonly DataRecord[]): Promise<void>;
+  abort(upload: string): Promise<void>;
+  touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
+}
+
+/** The index's share of a step. */
+export interface IndexStep {
+  readonly entries: readonly EntryDraft[];
+  readonly remove: readonly EntryKey[];
+  readonly link: NonNullable<CommitBatch["link"]>;
+  readonly unlink: NonNullable<CommitBatch["unlink"]>;
+}
+
+/** What is needed of the index. */
+export interface EntryWriter {
+  get(key: EntryKey): Promise<Entry | undefined>;
+  commit(step: IndexStep): Promise<{ puts: PutOutcome[]; removed: number }>;
+}
+
+/** Joins packs and index. Disposing it closes neither: their owner does. */
+export function createLocalWriter(
+  packs: RecordWriter,
+  index: EntryWriter,
+  options: { readonly now: () => number },
+): WriterPort {
+  return {
+    append: (upload, records) => packs.append(upload, records),
+    abort: (upload) => packs.abort(upload),
+    touch: (kind, ids) => packs.touch(kind, ids, options.now()),
+    async commit(batch: CommitBatch): Promise<CommitResult> {
+      const { entry, upload, records } = batch;
+      if (entry?.mutability === "immutable" && await index.get(entry)) {
+        if (upload !== undefined) await packs.abort(upload);
+        throw new CacheError("conflict", `Cannot put "${entry.key}": it is there already`, {
+          operation: "writer.commit",
+        });
+      }
+      // Data first: an entry must never become durable before the bytes it names, or a full disk
+      // would replace a good entry by one that is a miss.
+      if (upload !== undefined || (records && records.length > 0)) {
+        await packs.commitRecords(upload, records ?? []);
+      }
+      const step: IndexStep = {
+        entries: entry ? [entry] : [],
+        remove: batch.remove ?? [],
+        link: batch.link ?? [],
+        unlink: batch.unlink ?? [],
+      };
+      if (isEmpty(step)) return { put: undefined, removed: 0 };
+      const { puts, removed } = await index.commit(step);
+      return { put: puts[0], removed };
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function isEmpty(step: IndexStep): boolean {
+  return step.entries.length + step.remove.length + step.link.length + step.unlink.length === 0;
+}

@@ -1,0 +1,42 @@
+/** From flags to an open store: a folder, or a server. */
+import { connectStore } from "./connect_store.ts";
+import { openFolder } from "./compose.ts";
+import type { Environment } from "./environment.ts";
+import { UsageError } from "./exit_codes.ts";
+import type { Opened } from "./opened.ts";
+import { readToken } from "./read_token.ts";
+
+/** Which store, and with what token. */
+export interface StoreName {
+  readonly dir?: string;
+  readonly url?: string;
+  readonly namespace: string;
+  readonly tokenFile?: string;
+  readonly insecure?: boolean;
+}
+
+/**
+ * Opens the store that is named.
+ * @throws {UsageError} when none is
+ * @throws {CacheError} `conflict` when another process holds the folder, and what opening throws
+ */
+export async function openNamedStore(
+  environment: Environment,
+  name: StoreName,
+): Promise<Opened> {
+  if (name.dir !== undefined) {
+    return await openFolder(name.dir, { clock: environment.clock });
+  }
+  if (name.url === undefined) {
+    throw new UsageError(
+      "no store is named",
+      "give --url http://host:8080 (or VITTE_CACHE_URL) for a server, or --dir for a folder",
+    );
+  }
+  const token = await readToken(environment, name.tokenFile);
+  return connectStore(name.url, {
+    token,
+    insecure: name.insecure ?? false,
+    clock: environment.clock,
+  });
+}

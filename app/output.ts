@@ -1,0 +1,80 @@
+/** What a command prints: data to standard output, everything else to standard error. */
+import type { CacheError } from "../core/errors.ts";
+import type { Environment } from "./environment.ts";
+
+/** The name in front of every line on standard error. */
+export const PROGRAM = "vitte-remote-cache";
+
+/** Prints for people, or for machines with `--json`. */
+export class Output {
+  readonly json: boolean;
+  readonly #environment: Environment;
+
+  constructor(environment: Environment, options: { json?: boolean | undefined } = {}) {
+    this.#environment = environment;
+    this.json = options.json ?? false;
+  }
+  /** The result: `value` as one line of JSON, or `text` for people. */
+  async result(value: unknown, text: string): Promise<void> {
+    await this.#environment.stdout(this.json ? `${JSON.stringify(value)}\n` : ended(text));
+  }
+  /** Raw data. */
+  async data(bytes: Uint8Array): Promise<void> {
+    await this.#environment.stdout(bytes);
+  }
+  /** A remark for a person; silent with `--json`. */
+  note(text: string): void {
+    if (!this.json) this.#environment.stderr(`${PROGRAM}: ${text}\n`);
+  }
+  /** Something that is wrong but does not stop the command. */
+  warn(text: string): void {
+    this.#environment.stderr(`${PROGRAM}: warning: ${text}\n`);
+  }
+  /** A failure: one error line, then hint lines. */
+  error(message: string, hint?: string): void {
+    this.#environment.stderr(`${PROGRAM}: error: ${message}\n`);
+    for (const line of hint?.split("\n") ?? []) {
+      this.#environment.stderr(`${PROGRAM}: hint: ${line}\n`);
+    }
+  }
+  /** A failure as a machine wants it, if `--json` was given, and as a person does. */
+  async failure(error: CacheError): Promise<void> {
+    if (this.json) {
+      const body = { error: { kind: error.kind, message: error.message, hint: error.hint } };
+      await this.#environment.stdout(`${JSON.stringify(body)}\n`);
+    }
+    this.error(error.message, error.hint ?? HINTS[error.kind]);
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  unauthenticated: "give a token with --token-file, VITTE_TOKEN_FILE or VITTE_TOKEN",
+  permission_denied: "ask an administrator for a token with this right (token create --allow …)",
+  unavailable: "is the server running? try: vitte-remote-cache doctor",
+  quota_exceeded: "make room: vitte-remote-cache gc, or raise --max-size",
+};
+
+function ended(text: string): string {
+  return text === "" || text.endsWith("\n") ? text : `${text}\n`;
+}
+
+/** Rows in columns, two blanks apart; numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) =>
+    Math.max(...all.map((row) => [...(row[column] ?? "")].length))
+  );
+  return all.map((row) =>
+    row.map((cell, column) => pad(cell, widths[column]!, isNumber(rows[0]?.[column]))).join("  ")
+      .trimEnd()
+  ).join("\n");
+}
+
+function isNumber(cell: string | undefined): boolean {
+  return cell !== undefined && /^[\d.,]+( [KMGTP]?i?B)?$/.test(cell);
+}
+
+function pad(cell: string, width: number, right: boolean): string {
+  const blanks = " ".repeat(Math.max(0, width - [...cell].length));
+  return right ? blanks + cell : cell + blanks;
+}

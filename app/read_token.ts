@@ -1,0 +1,32 @@
+/** Where a token comes from: a file that is named, else the environment. */
+import { CacheError } from "../core/errors.ts";
+import type { Environment } from "./environment.ts";
+
+/**
+ * The token, without the line's end; `undefined` when none is named anywhere.
+ * Order: `--token-file` or VITTE_TOKEN_FILE, then VITTE_TOKEN.
+ * @throws {CacheError} `not_found` for a file that cannot be read; never names the token
+ */
+export async function readToken(
+  environment: Environment,
+  file: string | undefined,
+): Promise<string | undefined> {
+  if (file === undefined) return environment.env("VITTE_TOKEN")?.trim() || undefined;
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new CacheError("invalid_argument", `Cannot read the token file "${file}"`, {
+      cause,
+      hint: "does it exist, and may this user read it? (it should have mode 0600)",
+    });
+  }
+  const token = text.trim();
+  if (token === "" || /\s/.test(token)) {
+    throw new CacheError(
+      "invalid_argument",
+      `Cannot use the token file "${file}": want one token on one line`,
+    );
+  }
+  return token;
+}
