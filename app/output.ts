@@ -26,6 +26,10 @@ export class Output {
   note(text: string): void {
     if (!this.json) this.#environment.stderr(`${PROGRAM}: ${text}\n`);
   }
+  /** A line of a server's log; also with `--json`. */
+  log(text: string): void {
+    this.#environment.stderr(`${PROGRAM}: ${text}\n`);
+  }
   /** Something that is wrong but does not stop the command. */
   warn(text: string): void {
     this.#environment.stderr(`${PROGRAM}: warning: ${text}\n`);

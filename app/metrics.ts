@@ -1,0 +1,99 @@
+/** Prometheus metrics: each thread counts, the page is the sum of all threads. */
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { MetricObjectWithValues, MetricValue } from "prom-client";
+import type { Counters } from "../core/counters.ts";
+import type { AccessEvent } from "../server/deps.ts";
+import type { Stats } from "./opened.ts";
+
+/** A thread's numbers as data that `postMessage` can carry. */
+export type MetricsJson = MetricObjectWithValues<MetricValue<string>>[];
+
+/** Seconds: a hit from memory to a stalled upload. */
+const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
+
+/** Counts the requests of one thread. */
+export class ThreadMetrics {
+  readonly #registry = new Registry();
+  readonly #requests: Counter;
+  readonly #seconds: Histogram;
+  readonly #received: Counter;
+  readonly #sent: Counter;
+
+  constructor() {
+    const registers = [this.#registry];
+    this.#requests = new Counter({
+      name: "vitte_requests_total",
+      help: "Requests by tool, method, status and outcome",
+      labelNames: ["tool", "method", "status", "outcome"],
+      registers,
+    });
+    this.#seconds = new Histogram({
+      name: "vitte_request_duration_seconds",
+      help: "Time from the request's header to the end of its answer",
+      labelNames: ["tool", "method"],
+      buckets: BUCKETS,
+      registers,
+    });
+    this.#received = new Counter({
+      name: "vitte_received_bytes_total",
+      help: "Bytes of request bodies",
+      labelNames: ["tool"],
+      registers,
+    });
+    this.#sent = new Counter({
+      name: "vitte_sent_bytes_total",
+      help: "Bytes of answer bodies",
+      labelNames: ["tool"],
+      registers,
+    });
+  }
+  observe(event: AccessEvent): void {
+    const { tool, method, status, outcome } = event;
+    this.#requests.inc({ tool, method, status: String(status), outcome });
+    this.#seconds.observe({ tool, method }, event.milliseconds / 1000);
+    if (event.bytesReceived > 0) this.#received.inc({ tool }, event.bytesReceived);
+    if (event.bytesSent > 0) this.#sent.inc({ tool }, event.bytesSent);
+  }
+  json(): Promise<MetricsJson> {
+    return this.#registry.getMetricsAsJSON() as Promise<MetricsJson>;
+  }
+}
+
+const TOTALS: readonly (readonly [keyof Stats & string, string, string])[] = [
+  ["entries", "vitte_entries", "Entries, without tombstones"],
+  ["blobs", "vitte_blobs", "Visible blobs, once a namespace"],
+  ["chunks", "vitte_chunks", "Stored chunks"],
+  ["logical_bytes", "vitte_logical_bytes", "Bytes of all visible blobs"],
+  ["stored_bytes", "vitte_stored_bytes", "Bytes of live records on the medium"],
+];
+
+/** The page of `/metrics`: the sum of all threads, totals, and what all threads count together. */
+export async function metricsPage(
+  threads: readonly MetricsJson[],
+  totals: Stats,
+  counters: Counters,
+): Promise<string> {
+  const shared = new Registry();
+  for (const [field, name, help] of TOTALS) {
+    new Gauge({ name, help, registers: [shared] }).set(Number(totals[field]));
+  }
+  const counted = [
+    ["hits", "vitte_hits_total", "Look-ups of entries that found one"],
+    ["misses", "vitte_misses_total", "Look-ups of entries that found none"],
+    ["masked_errors", "vitte_masked_errors_total", "Errors shown to a build tool as a miss"],
+    ["quarantined", "vitte_quarantined_total", "Records that failed their check"],
+    ["losses", "vitte_losses_total", "Records evicted or quarantined"],
+    ["evicted_bytes", "vitte_evicted_bytes_total", "Bytes evicted to make room"],
+    ["uploads_aborted", "vitte_uploads_aborted_total", "Uploads that did not end well"],
+  ] as const;
+  for (const [counter, name, help] of counted) {
+    new Counter({ name, help, registers: [shared] }).inc(counters.get(counter));
+  }
+  new Gauge({
+    name: "vitte_in_flight_bytes",
+    help: "Bytes of bodies on their way",
+    registers: [shared],
+  }).set(counters.get("bytes_in_flight"));
+  const own = await shared.getMetricsAsJSON() as MetricsJson;
+  return await AggregatorRegistry.aggregate([...threads, own]).metrics();
+}

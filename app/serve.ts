@@ -1,0 +1,140 @@
+/** `serve`: the writer on this thread, serving threads beside it, until a signal. */
+import { hostname } from "node:os";
+import { onAbort } from "../core/abort.ts";
+import { CacheError } from "../core/errors.ts";
+import { STOP_GRACE_MS } from "../core/limits.ts";
+import type { AccessLogMode } from "./access_log.ts";
+import { addSummary, emptySummary, summaryLine } from "./access_log.ts";
+import { openEngine } from "./compose.ts";
+import type { Environment } from "./environment.ts";
+import { metricsPage } from "./metrics.ts";
+import type { Output } from "./output.ts";
+import { describeReach, urlOf } from "./reachability.ts";
+import { ServingThreads } from "./serving_threads.ts";
+
+/** Settings of `serve`. */
+export interface ServeOptions {
+  readonly dir: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly threads: number;
+  readonly maxSize: number | "none" | undefined;
+  readonly maxBlobSize: number;
+  readonly publicUrl: string | undefined;
+  readonly allowedHosts: readonly string[];
+  readonly publicRead: readonly string[];
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly accessLog: AccessLogMode;
+  /** A file with an administrator's token to take instead of making one. */
+  readonly adminTokenFile: string | undefined;
+}
+
+const SUMMARY_MS = 60_000;
+
+/** Serves until SIGINT or SIGTERM, then finishes what is in flight. */
+export async function serve(
+  environment: Environment,
+  output: Output,
+  options: ServeOptions,
+): Promise<void> {
+  const { clock } = environment;
+  refuseTakenPort(options);
+  await using stack = new AsyncDisposableStack();
+  const engine = stack.use(
+    await openEngine(options.dir, {
+      clock,
+      maxSize: options.maxSize,
+      adminTokenFile: options.adminTokenFile,
+      report: (event) => output.log(event),
+    }),
+  );
+  const summary = emptySummary();
+  const threads = stack.use(
+    new ServingThreads({
+      engine,
+      count: options.threads,
+      config: {
+        dir: engine.dir,
+        hostname: options.host,
+        port: options.port,
+        tls: options.tls,
+        maxBlobSize: options.maxBlobSize,
+        maxSize: engine.maxSize ?? 0,
+        publicUrl: options.publicUrl,
+        allowedHosts: [hostname(), ...options.allowedHosts],
+        publicRead: options.publicRead,
+        verifyReads: engine.verifyReads,
+        accessLog: options.accessLog,
+        threads: options.threads,
+      },
+      clock,
+      onNotice: (text) => output.log(text),
+      onSummary: (more) => addSummary(summary, more),
+    }),
+  );
+  engine.addOperation(
+    "metrics",
+    async () =>
+      await metricsPage(await threads.collectMetrics(), await engine.stats(), engine.counters),
+  );
+  const port = await threads.start();
+  const listening = { hostname: options.host, port, tls: options.tls !== undefined };
+  await announce(output, engine.adminTokenFile, listening, engine.dir);
+
+  const timer = setInterval(() => {
+    if (summary.requests > 0 && options.accessLog !== "none") output.note(summaryLine(summary));
+    Object.assign(summary, emptySummary());
+  }, SUMMARY_MS);
+  stack.defer(() => clearInterval(timer));
+  await untilAborted(environment.interrupted);
+  output.note("stopping: finishing what is in flight");
+  await threads.stop(STOP_GRACE_MS);
+}
+
+async function announce(
+  output: Output,
+  adminTokenFile: string,
+  listening: { hostname: string; port: number; tls: boolean },
+  dir: string,
+): Promise<void> {
+  const url = urlOf(listening);
+  const { notes, warnings } = describeReach(listening);
+  for (const warning of warnings) output.warn(warning);
+  const text = [
+    `serving ${dir} on ${url}`,
+    ...notes,
+    `the administrator's token is in ${adminTokenFile}`,
+  ].map((line) => `vitte-remote-cache: ${line}`).join("\n");
+  await output.result({ url, admin_token_file: adminTokenFile }, text);
+}
+
+/** Serving threads share a port; without this look, two servers would share it as well. */
+function refuseTakenPort({ host, port }: ServeOptions): void {
+  try {
+    Deno.listen({ hostname: host, port }).close();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AddrInUse) {
+      throw new CacheError("conflict", `Cannot listen on ${host}:${port}: the port is taken`, {
+        cause,
+        hint: `is a server running already? else choose another: serve --port ${port + 1}`,
+      });
+    }
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new CacheError("permission_denied", `Cannot listen on ${host}:${port}: not allowed`, {
+        cause,
+        hint: "ports below 1024 need a privilege: choose another, such as --port 8080",
+      });
+    }
+    throw new CacheError("invalid_argument", `Cannot listen on ${host}:${port}`, {
+      cause,
+      hint: `--host has to be an address of this machine, such as 127.0.0.1 or 0.0.0.0`,
+    });
+  }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _listener = onAbort(signal, resolve);
+  await promise;
+}

@@ -1,0 +1,167 @@
+/** The serving threads as the main thread sees them: start, count, replace, stop. */
+import type { Clock } from "../core/clock.ts";
+import { CacheError } from "../core/errors.ts";
+import type { AccessSummary } from "./access_log.ts";
+import type { Engine } from "./engine.ts";
+import type { MetricsJson } from "./metrics.ts";
+import type { FromWorker, ToWorker, WorkerConfig } from "./worker_messages.ts";
+import type { ServedThread } from "./writer_server.ts";
+
+/** Options of {@linkcode ServingThreads}. */
+export interface ServingThreadsOptions {
+  readonly engine: Engine;
+  readonly count: number;
+  readonly config: WorkerConfig;
+  readonly clock: Clock;
+  readonly onNotice: (text: string) => void;
+  readonly onSummary: (summary: AccessSummary) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly served: ServedThread;
+  readonly listening: PromiseWithResolvers<number>;
+  readonly stopped: PromiseWithResolvers<void>;
+}
+
+/** Milliseconds before a thread that died is replaced; doubles while they keep dying. */
+const RESTART_MS = 200;
+const MAX_RESTART_MS = 10_000;
+/** Milliseconds a thread may take to tell its numbers. */
+const METRICS_MS = 2000;
+
+/** Serving threads on one port. One that dies is replaced; the others go on. */
+export class ServingThreads implements AsyncDisposable {
+  readonly #options: ServingThreadsOptions;
+  readonly #threads = new Set<Thread>();
+  readonly #calls = new Map<number, (json: MetricsJson) => void>();
+  #config: WorkerConfig;
+  #nextCall = 0;
+  #restartMs = RESTART_MS;
+  #stopping = false;
+
+  constructor(options: ServingThreadsOptions) {
+    this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** Starts all of them; tells the port they listen on. */
+  async start(): Promise<number> {
+    const port = await this.#spawn().listening.promise;
+    this.#config = { ...this.#config, port };
+    const others = Array.from({ length: this.#options.count - 1 }, () => this.#spawn());
+    await Promise.all(others.map((thread) => thread.listening.promise));
+    return port;
+  }
+
+  /** The numbers of every thread that answers in time. */
+  async collectMetrics(): Promise<MetricsJson[]> {
+    const answers = [...this.#threads].map(async ({ worker }) => {
+      const call = ++this.#nextCall;
+      const { promise, resolve } = Promise.withResolvers<MetricsJson>();
+      this.#calls.set(call, resolve);
+      tell(worker, { type: "metrics", call });
+      const late = new AbortController();
+      const timeout = this.#options.clock.sleep(METRICS_MS, late.signal).then(() => [], () => []);
+      const json = await Promise.race([promise, timeout]);
+      late.abort();
+      this.#calls.delete(call);
+      return json;
+    });
+    return await Promise.all(answers);
+  }
+
+  /** Lets every thread finish what is in flight, `graceMs` at most. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#threads].map(async (thread) => {
+      tell(thread.worker, { type: "stop", graceMs });
+      const late = new AbortController();
+      const timeout = this.#options.clock.sleep(graceMs + 2000, late.signal).catch(() => {});
+      await Promise.race([thread.stopped.promise, timeout]);
+      late.abort();
+      await this.#end(thread);
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    for (const thread of this.#threads) await this.#end(thread);
+  }
+
+  #spawn(): Thread {
+    const { engine } = this.#options;
+    const worker = new Worker(new URL("./serve_worker.ts", import.meta.url), { type: "module" });
+    const channel = new MessageChannel();
+    const thread: Thread = {
+      worker,
+      served: engine.serveThread(channel.port1),
+      listening: Promise.withResolvers(),
+      stopped: Promise.withResolvers(),
+    };
+    this.#threads.add(thread);
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#heard(thread, event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      void this.#died(thread, event.message);
+    };
+    const start: ToWorker = {
+      type: "start",
+      config: this.#config,
+      counters: engine.counters.buffer,
+      writer: channel.port2,
+    };
+    worker.postMessage(start, [channel.port2]);
+    return thread;
+  }
+
+  #heard(thread: Thread, message: FromWorker): void {
+    switch (message.type) {
+      case "listening":
+        this.#restartMs = RESTART_MS;
+        return thread.listening.resolve(message.port);
+      case "failed":
+        return thread.listening.reject(
+          new CacheError("unavailable", message.message, {
+            ...(message.hint === undefined ? {} : { hint: message.hint }),
+          }),
+        );
+      case "summary":
+        return this.#options.onSummary(message.summary);
+      case "notice":
+        return this.#options.onNotice(message.text);
+      case "metrics":
+        return this.#calls.get(message.call)?.(message.json);
+      case "stopped":
+        return thread.stopped.resolve();
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #died(thread: Thread, why: string): Promise<void> {
+    this.#options.onNotice(`a serving thread ended and is replaced: ${why}`);
+    thread.listening.reject(
+      new CacheError("internal", `Cannot start a serving thread: ${why}`),
+    );
+    await this.#end(thread);
+    if (this.#stopping) return;
+    await this.#options.clock.sleep(this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
+    if (!this.#stopping) {
+      this.#spawn().listening.promise.catch((thrown) => {
+        this.#options.onNotice(`a serving thread could not be replaced: ${thrown.message}`);
+      });
+    }
+  }
+
+  async #end(thread: Thread): Promise<void> {
+    if (!this.#threads.delete(thread)) return;
+    thread.worker.terminate();
+    await thread.served[Symbol.asyncDispose]();
+  }
+}
+
+function tell(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
+}

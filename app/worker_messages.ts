@@ -1,0 +1,39 @@
+/** What the main thread and a serving thread say to each other, beside the writer's port. */
+import type { AccessLogMode, AccessSummary } from "./access_log.ts";
+import type { MetricsJson } from "./metrics.ts";
+
+/** Settings that every serving thread gets; plain data. */
+export interface WorkerConfig {
+  readonly dir: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly maxBlobSize: number;
+  readonly maxSize: number;
+  readonly publicUrl: string | undefined;
+  readonly allowedHosts: readonly string[];
+  readonly publicRead: readonly string[];
+  readonly verifyReads: boolean;
+  readonly accessLog: AccessLogMode;
+  readonly threads: number;
+}
+
+/** To a serving thread. */
+export type ToWorker =
+  | {
+    readonly type: "start";
+    readonly config: WorkerConfig;
+    readonly counters: SharedArrayBuffer;
+    readonly writer: MessagePort;
+  }
+  | { readonly type: "metrics"; readonly call: number }
+  | { readonly type: "stop"; readonly graceMs: number };
+
+/** From a serving thread. */
+export type FromWorker =
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "failed"; readonly message: string; readonly hint: string | undefined }
+  | { readonly type: "summary"; readonly summary: AccessSummary }
+  | { readonly type: "notice"; readonly text: string }
+  | { readonly type: "metrics"; readonly call: number; readonly json: MetricsJson }
+  | { readonly type: "stopped" };
