@@ -103,3 +103,18 @@ export const RESUME_SKEW_MS = 60_000;
 
 /** Milliseconds without one byte of progress after which a call of a medium is given up. */
 export const STORE_IDLE_MS = 30_000;
+
+/** Connections that a process keeps open to its port; also never more than 70 % of descriptors. */
+export const MAX_CONNECTIONS = 8192;
+
+/** Connections from one address: a proxy or an office may stand behind it, so a generous part. */
+export const MAX_CONNECTIONS_PER_ADDRESS = 4096;
+
+/** Milliseconds that a connection may stand idle between two requests. */
+export const KEEP_ALIVE_IDLE_MS = 600_000;
+
+/** Milliseconds between two looks at the connections; a header is late by at most this much more. */
+export const CONNECTION_SWEEP_MS = 2_000;
+
+/** Milliseconds between two looks at the certificate files. */
+export const CERTIFICATE_POLL_MS = 5_000;
