@@ -120,3 +120,8 @@ export function tokenInfoOf(json: TokenInfoJson): TokenInfo {
 export function newTokenOf(json: v.InferOutput<typeof NewTokenSchema>): NewToken {
   return { token: json.token, info: tokenInfoOf(json.info) };
 }
+
+/** A new token as JSON. */
+export function newTokenJson({ token, info }: NewToken): { token: string; info: TokenInfoJson } {
+  return { token, info: tokenInfoJson(info) };
+}

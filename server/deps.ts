@@ -1,0 +1,79 @@
+/** What the server is given; it makes none of this itself. */
+import type { Authentication } from "../auth/authenticate.ts";
+import type { Cache, Maintenance } from "../core/cache.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Counters } from "../core/counters.ts";
+import type { ErrorKind } from "../core/errors.ts";
+import type { IdentityAnswer } from "../core/identity.ts";
+import type { Policy } from "../core/policy.ts";
+import type { TokenAdmin } from "../core/token_admin.ts";
+
+/** Everything that the handler of one thread needs. */
+export interface ServerDeps {
+  readonly cache: Cache;
+  readonly maintenance: Maintenance;
+  readonly tokens: TokenAdmin;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** From the value of the Authorization header; `Authenticator.authenticate` is one. */
+  authenticate(authorization: string | null): Authentication;
+  /** Proves who this server is. @throws {CacheError} `invalid_argument` for a bad nonce */
+  prove(question: { readonly nonce: string; readonly host: string }): IdentityAnswer;
+  /** Whether a Host (`name[:port]`) may be meant for this server; see `allowHosts`. */
+  allowsHost(authority: string): boolean;
+  /** One line of the access log, when the answer is out or given up. Must not throw. */
+  log(event: AccessEvent): void;
+  /** The page of `/metrics`. */
+  metricsText(): Promise<string>;
+  /** Namespaces whose tool caches anybody may read. */
+  readonly publicRead: ReadonlySet<string>;
+  readonly limits: ServerLimits;
+  readonly version: string;
+  /** Seconds since this process began to serve, all threads counted as one. */
+  uptimeSeconds(): number;
+}
+
+/** Limits that the operator sets. */
+export interface ServerLimits {
+  /** Bytes of the largest blob. */
+  readonly maxBlobSize: number;
+  /** Bytes that the store may take; shown in `/status`, 0 for none. */
+  readonly maxSize: number;
+}
+
+/** How a request ended. */
+export type Outcome = "ok" | "hit" | "miss" | "masked" | "denied" | "error" | "cancelled";
+
+/** One request, as the log has it: never a header, a query or a token. */
+export interface AccessEvent {
+  readonly id: string;
+  readonly method: string;
+  /** Name of the route, `unknown` for none. */
+  readonly route: string;
+  /** `native`, or the tool whose adapter answered. */
+  readonly tool: string;
+  readonly namespace: string;
+  /** Name of the token; empty if nobody was recognised. */
+  readonly principal: string;
+  /** The first 12 hex digits of the blob's digest, or empty. */
+  readonly digest: string;
+  readonly status: number;
+  readonly outcome: Outcome;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly milliseconds: number;
+  /** Set where something failed. */
+  readonly error?: { readonly kind: ErrorKind; readonly message: string };
+}
+
+/** Where a request came from, as the listener knows it. */
+export interface RequestOrigin {
+  readonly remoteAddr: string;
+}
+
+/** A whole server, as a function. */
+export type Handler = (
+  request: Request,
+  origin: RequestOrigin,
+) => Response | Promise<Response>;

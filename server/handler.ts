@@ -1,0 +1,114 @@
+/** The server as a plain function: Request in, Response out. */
+import { isKind, toCacheError } from "../core/errors.ts";
+import type { CacheError } from "../core/errors.ts";
+import { toHex } from "../core/digest.ts";
+import { authorityOf, parsePath } from "../protocol/path.ts";
+import type { ParsedPath } from "../protocol/path.ts";
+import type { Answer } from "./answer.ts";
+import { emptyAnswer, missing } from "./answer.ts";
+import type { Handler, ServerDeps } from "./deps.ts";
+import type { Action, Match, Method, Route } from "./exchange.ts";
+import { METHODS } from "./exchange.ts";
+import { identify, permit, publicReader } from "./middleware/authorize.ts";
+import { foreignHost, foreignOrigin } from "./middleware/host.ts";
+import { isPreflight, preflightAnswer } from "./middleware/preflight.ts";
+import { Reply } from "./reply.ts";
+import { findRoute } from "./routes/find_route.ts";
+
+/** Makes the handler of one thread. Nothing happens before the first request. */
+export function createHandler(deps: ServerDeps): Handler {
+  const prefix = toHex(crypto.getRandomValues(new Uint8Array(4)));
+  let count = 0;
+
+  return (request) => {
+    count++;
+    const reply = new Reply(deps, request, `${prefix}-${count}`);
+    try {
+      const answer = answerTo(deps, request, reply);
+      if (!(answer instanceof Promise)) return reply.send(answer);
+      return answer.then((ready) => reply.send(ready)).catch((thrown) => failed(reply, thrown));
+    } catch (thrown) {
+      return failed(reply, thrown);
+    }
+  };
+}
+
+function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Promise<Answer> {
+  const { url, headers } = request;
+  // Before everything else, so that a rebound name learns nothing, not even what is open to all.
+  const authority = authorityOf(url);
+  if (!deps.allowsHost(authority)) throw foreignHost(authority);
+  const origin = headers.get("origin");
+  if (origin !== null) {
+    const refusal = foreignOrigin(origin, deps.allowsHost);
+    if (refusal) throw refusal;
+    reply.allowOrigin(origin);
+  }
+  if (isPreflight(request)) return preflightAnswer();
+
+  const { path, problem } = tryParse(url);
+  const match = path && findRoute(path, headers);
+  if (path) reply.aim(path, match?.route);
+  const method = knownMethod(request.method);
+  const open = match && method && openAction(match.route, method);
+  if (match && path && open) {
+    const principal = PASSER_BY;
+    const { namespace } = path;
+    const { subject } = match;
+    return open.run({ request, deps, path, namespace, principal, subject, tally: reply.tally });
+  }
+
+  const authorization = headers.get("authorization");
+  const anonymous = authorization === null && match && path && method
+    ? publicReader(deps, match.route, { method, namespace: path.namespace })
+    : undefined;
+  const principal = anonymous ?? identify(deps.authenticate(authorization));
+  reply.principal = principal.name;
+  if (!path) throw problem;
+  if (!match) throw missing("anything at", `/${path.tool ? `${path.tool}/` : ""}${path.key}`);
+  const action = method && match.route.methods[method];
+  if (!action) return wrongMethod(match, method);
+  const { namespace } = path;
+  permit(deps, action, { principal, namespace });
+  const { subject } = match;
+  return action.run({ request, deps, path, namespace, principal, subject, tally: reply.tally });
+}
+
+/** Stands in for the principal where none is asked for. */
+const PASSER_BY = {
+  id: "",
+  name: "",
+  verbs: [],
+  namespaces: [],
+  scope: "main",
+  readScopes: [],
+  expires: undefined,
+} as const;
+
+function openAction(route: Route, method: Method): Action | undefined {
+  return route.open ? route.methods[method] : undefined;
+}
+
+function tryParse(url: string): { path?: ParsedPath; problem?: CacheError } {
+  try {
+    return { path: parsePath(url) };
+  } catch (thrown) {
+    // Not thrown yet: without a token even a bad path is only a 401.
+    if (isKind(thrown, "invalid_argument")) return { problem: thrown };
+    throw thrown;
+  }
+}
+
+function knownMethod(method: string): Method | undefined {
+  return METHODS.find((known) => known === method);
+}
+
+function wrongMethod({ route }: Match, method: Method | undefined): Answer {
+  const allow = [...Object.keys(route.methods), "OPTIONS"].join(", ");
+  if (method === "OPTIONS") return emptyAnswer(204, { allow });
+  return { ...emptyAnswer(405, { allow }), outcome: "error" };
+}
+
+function failed(reply: Reply, thrown: unknown): Response {
+  return reply.sendError(toCacheError(thrown, "server.handle"));
+}

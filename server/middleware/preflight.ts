@@ -1,0 +1,19 @@
+/** CORS preflights: asked by browsers, and by Turborepo, before the token is sent. */
+import type { Answer } from "../answer.ts";
+import { emptyAnswer } from "../answer.ts";
+
+/** Whether this is a preflight and not an `OPTIONS` of somebody's own. */
+export function isPreflight(request: Request): boolean {
+  return request.method === "OPTIONS" && request.headers.has("access-control-request-method");
+}
+
+/** Says what may be sent; it gives nothing away that the documentation does not. */
+export function preflightAnswer(): Answer {
+  return emptyAnswer(204, {
+    "access-control-allow-methods": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
+    "access-control-allow-headers":
+      "Authorization, Content-Type, Content-Encoding, If-None-Match, Range, Vitte-Tags, Vitte-Cost",
+    "access-control-max-age": "600",
+    vary: "Origin",
+  });
+}

@@ -1,0 +1,155 @@
+/** The way out of a request: one Response, one line in the log. */
+import type { Digest } from "../core/digest.ts";
+import { digestHex } from "../core/digest.ts";
+import type { CacheError } from "../core/errors.ts";
+import { SMALL_BODY_BYTES } from "../core/limits.ts";
+import { streamOf } from "../core/bytes.ts";
+import type { ParsedPath } from "../protocol/path.ts";
+import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
+import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
+import type { Answer } from "./answer.ts";
+import type { Outcome, ServerDeps } from "./deps.ts";
+import type { Route, Tally } from "./exchange.ts";
+import { watchResponse } from "./response_stream.ts";
+
+// Maven sends its password only after a challenge that names Basic.
+const CHALLENGE = `Basic realm="${REALM}", Bearer realm="${REALM}"`;
+const DIGEST_PREFIX = 12;
+
+/** What is known of a request's answer so far. */
+export class Reply {
+  readonly tally: Tally = { received: 0, sent: 0, digest: undefined };
+  /** Name of the token, once it is known. */
+  principal = "";
+  readonly #deps: ServerDeps;
+  readonly #method: string;
+  readonly #id: string;
+  readonly #started: number;
+  #namespace = "";
+  #route: Route | undefined;
+  #origin: string | undefined;
+
+  constructor(deps: ServerDeps, request: Request, id: string) {
+    this.#deps = deps;
+    this.#method = request.method;
+    this.#id = id;
+    this.#started = deps.clock.monotonic();
+    deps.counters.add("requests");
+  }
+  /** Notes what the request is about. */
+  aim(path: ParsedPath, route: Route | undefined): void {
+    this.#namespace = path.namespace;
+    this.#route = route;
+  }
+  /** Lets pages of this origin, which is one of ours, read the answer. */
+  allowOrigin(origin: string): void {
+    this.#origin = origin;
+  }
+  /** Makes the Response. */
+  send(answer: Answer): Response {
+    const { status, headers, body } = answer;
+    const outcome = answer.outcome ?? (status < 400 ? "ok" : "error");
+    headers["x-content-type-options"] = "nosniff";
+    headers[HEADERS.requestId] = this.#id;
+    if (this.#origin !== undefined) {
+      headers["access-control-allow-origin"] = this.#origin;
+      headers["access-control-expose-headers"] = "*";
+    }
+    const bare = this.#method === "HEAD" || body === undefined || body === "";
+    if (bare) {
+      const length = answer.length ?? (typeof body === "string" ? byteLength(body) : undefined);
+      if (length !== undefined) headers["content-length"] = `${length}`;
+      this.#done(status, outcome);
+      return new Response(null, { status, headers });
+    }
+    if (body instanceof ReadableStream || body.length > SMALL_BODY_BYTES) {
+      const stream = body instanceof ReadableStream ? body : streamOf(bytesOf(body));
+      return this.#sendStream(stream, { ...answer, outcome });
+    }
+    this.#sent(typeof body === "string" ? byteLength(body) : body.length);
+    this.#done(status, outcome);
+    return new Response(body, { status, headers });
+  }
+  /** Makes the Response of an error, as the route's miss table shows it. */
+  sendError(error: CacheError): Response {
+    const reading = this.#method === "GET" || this.#method === "HEAD";
+    const table = reading ? this.#route?.misses?.read : this.#route?.misses?.write;
+    const shown = table?.[error.kind];
+    const status = shown ?? statusOf(error);
+    const masked = shown === 404 && error.kind !== "not_found";
+    const headers: Record<string, string> = { "content-type": PROBLEM_MEDIA_TYPE };
+    if (masked) {
+      this.#deps.counters.add("masked_errors");
+      headers[HEADERS.missReason] = error.kind;
+    }
+    if (status === 401) headers["www-authenticate"] = CHALLENGE;
+    const size = error.context.size;
+    if (status === 416 && typeof size === "number") headers["content-range"] = `bytes */${size}`;
+    const seconds = retryAfter(error);
+    if (seconds !== undefined && !masked) headers["retry-after"] = `${seconds}`;
+    const problem = { ...problemOf(error, this.#id), status };
+    this.#error = error;
+    const outcome = masked ? "masked" : outcomeOf(error, status);
+    return this.send({ status, headers, body: JSON.stringify(problem), outcome });
+  }
+
+  #error: CacheError | undefined;
+
+  #sendStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>, answer: Answer): Response {
+    const { status, headers, length } = answer;
+    if (length !== undefined) headers["content-length"] = `${length}`;
+    const body = watchResponse(stream, {
+      clock: this.#deps.clock,
+      length,
+      onEnd: ({ bytes, error }) => {
+        this.#sent(bytes);
+        this.#error = error;
+        this.#done(status, error ? outcomeOf(error, status) : answer.outcome ?? "ok");
+      },
+    });
+    return new Response(body, { status, headers });
+  }
+  #sent(bytes: number): void {
+    this.tally.sent = bytes;
+    this.#deps.counters.add("bytes_sent", bytes);
+  }
+  #done(status: number, outcome: Outcome): void {
+    const { clock, log } = this.#deps;
+    const error = this.#error;
+    log({
+      id: this.#id,
+      method: this.#method,
+      route: this.#route?.name ?? "unknown",
+      tool: this.#route?.tool ?? "native",
+      namespace: this.#namespace,
+      principal: this.principal,
+      digest: shortDigest(this.tally.digest),
+      status,
+      outcome,
+      bytesReceived: this.tally.received,
+      bytesSent: this.tally.sent,
+      milliseconds: clock.monotonic() - this.#started,
+      ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
+    });
+  }
+}
+
+function outcomeOf(error: CacheError, status: number): Outcome {
+  if (error.kind === "cancelled") return "cancelled";
+  if (status === 404) return "miss";
+  return status === 401 || status === 403 || status === 421 ? "denied" : "error";
+}
+
+function shortDigest(digest: Digest | undefined): string {
+  return digest === undefined ? "" : digestHex(digest).slice(0, DIGEST_PREFIX);
+}
+
+const utf8 = new TextEncoder();
+
+function bytesOf(body: string | Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return typeof body === "string" ? utf8.encode(body) : body;
+}
+
+function byteLength(text: string): number {
+  return utf8.encode(text).length;
+}

@@ -1,0 +1,180 @@
+/** `/v1/entries`: values by key. */
+import type { EntryDraft } from "../../core/entry.ts";
+import { CacheError, isKind } from "../../core/errors.ts";
+import { MAX_TAG_BYTES, MAX_TAGS } from "../../core/limits.ts";
+import type { PutOutcome } from "../../core/metadata_index.ts";
+import { entryInfo } from "../../protocol/convert.ts";
+import { EntryInputSchema, parseJson } from "../../protocol/json.ts";
+import { queryValue } from "../../protocol/path.ts";
+import {
+  entityTag,
+  ENTRY_MEDIA_TYPE,
+  HEADERS,
+  headerText,
+  KEY_VALUE_PROTOCOL,
+} from "../../protocol/url_space.ts";
+import type { Answer } from "../answer.ts";
+import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missing } from "../answer.ts";
+import { draftOf, findEntry } from "../entry_access.ts";
+import type { Exchange, Route } from "../exchange.ts";
+import { mediaTypeOf, readJsonText, withUpload } from "../upload.ts";
+import { blobAnswer } from "./blobs.ts";
+import type { Entry } from "../../core/entry.ts";
+
+const COST = /^\d{1,12}$/;
+const PROTOCOL = /^[A-Za-z0-9-]{1,32}$/;
+const utf8 = new TextEncoder();
+
+/** Routes of entries by their key. */
+export const ENTRY_ROUTES: readonly Route[] = [{
+  name: "entry",
+  tool: "native",
+  pattern: "/v1/entries/{key}",
+  methods: {
+    GET: { verb: "read", run: get },
+    HEAD: { verb: "read", run: head },
+    PUT: { verb: "write", run: put },
+    DELETE: { verb: "invalidate", run: remove },
+  },
+}];
+
+/**
+ * The protocol that the query names, `kv` if it names none.
+ * @throws {CacheError} `invalid_argument` for what can not be one
+ */
+export function protocolOf({ path }: Exchange): string {
+  if (path.query === "") return KEY_VALUE_PROTOCOL;
+  const name = queryValue(path.query, "protocol") ?? KEY_VALUE_PROTOCOL;
+  if (PROTOCOL.test(name)) return name;
+  throw new CacheError("invalid_argument", `Cannot use protocol "${name.slice(0, 40)}"`);
+}
+
+async function get(exchange: Exchange): Promise<Answer> {
+  const { request, deps, subject } = exchange;
+  const entry = await findEntry(exchange, KEY_VALUE_PROTOCOL);
+  const first = entry?.blobs[0];
+  if (!entry || !first) throw missing("entry", subject);
+  const headers = factHeaders(entry);
+  if (request.headers.has("range") || request.headers.has("if-none-match")) {
+    return await blobAnswer(exchange, first.digest, headers);
+  }
+  const body = await deps.cache.body(entry);
+  if (!body) throw missing("entry", subject);
+  headers["accept-ranges"] = "bytes";
+  return bodyAnswer(body, { headers });
+}
+
+async function head(exchange: Exchange): Promise<Answer> {
+  const entry = await findEntry(exchange, KEY_VALUE_PROTOCOL);
+  const first = entry?.blobs[0];
+  if (!entry || !first) throw missing("entry", exchange.subject);
+  return headAnswer(first.size, factHeaders(entry));
+}
+
+function factHeaders(entry: Entry): Record<string, string> {
+  const first = entry.blobs[0];
+  return {
+    ...(first ? { etag: entityTag(first.digest) } : {}),
+    [HEADERS.writer]: headerText(entry.writer),
+    [HEADERS.scope]: entry.scope,
+    [HEADERS.created]: `${entry.created}`,
+  };
+}
+
+async function put(exchange: Exchange): Promise<Answer> {
+  const { request, deps } = exchange;
+  const once = onlyIfNew(request);
+  const write = mediaTypeOf(request) === ENTRY_MEDIA_TYPE
+    ? async () => deps.cache.link(await namedDraft(exchange, once))
+    : async () => {
+      const draft = draftOf(exchange, { ...headerFacts(request), ...mutable(once) });
+      return await withUpload(exchange, {}, (source) => deps.cache.put(draft, source));
+    };
+  return putAnswer(exchange, await conflictAs412(write, once));
+}
+
+async function namedDraft(exchange: Exchange, once: boolean): Promise<EntryDraft> {
+  const text = await readJsonText(exchange, ENTRY_MEDIA_TYPE);
+  const { immutable, ...facts } = parseJson(EntryInputSchema, text, "the entry");
+  return draftOf(exchange, {
+    ...facts,
+    protocol: protocolOf(exchange),
+    ...mutable(once || immutable),
+  });
+}
+
+function mutable(once: boolean): Pick<EntryDraft, "mutability"> {
+  return { mutability: once ? "immutable" : "replaceable" };
+}
+
+function headerFacts(request: Request): Pick<EntryDraft, "protocol" | "tags" | "cost"> {
+  const cost = request.headers.get(HEADERS.cost);
+  if (cost !== null && !COST.test(cost)) {
+    throw new CacheError("invalid_argument", "Cannot read Vitte-Cost, want whole milliseconds");
+  }
+  const tags = request.headers.get(HEADERS.tags);
+  return {
+    protocol: KEY_VALUE_PROTOCOL,
+    tags: tags === null ? [] : parseTags(tags),
+    cost: Number(cost ?? 0),
+  };
+}
+
+function parseTags(header: string): string[] {
+  const tags = header.split(",").map((part) => decodeTag(part.trim())).filter((tag) => tag !== "");
+  if (tags.length > MAX_TAGS || tags.some((tag) => utf8.encode(tag).length > MAX_TAG_BYTES)) {
+    const want = `want at most ${MAX_TAGS} of at most ${MAX_TAG_BYTES} bytes`;
+    throw new CacheError("invalid_argument", `Cannot read Vitte-Tags: too much, ${want}`);
+  }
+  return [...new Set(tags)];
+}
+
+function decodeTag(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new CacheError("invalid_argument", "Cannot read Vitte-Tags: malformed percent sign", {
+      cause,
+    });
+  }
+}
+
+/** Whether `If-None-Match: *` forbids to replace; other conditions of a PUT are not known. */
+function onlyIfNew(request: Request): boolean {
+  const match = request.headers.get("if-match");
+  const none = request.headers.get("if-none-match");
+  if (match === null && none === null) return false;
+  if (match === null && none?.trim() === "*") return true;
+  throw new CacheError("unsupported", "Cannot write on this condition, want If-None-Match: *");
+}
+
+async function conflictAs412(
+  write: () => Promise<PutOutcome>,
+  once: boolean,
+): Promise<PutOutcome> {
+  try {
+    return await write();
+  } catch (thrown) {
+    if (!once || !isKind(thrown, "conflict")) throw thrown;
+    throw new CacheError("precondition_failed", thrown.message, { cause: thrown });
+  }
+}
+
+function putAnswer(exchange: Exchange, { entry, replaced }: PutOutcome): Answer {
+  const [first] = entry.blobs;
+  exchange.tally.digest = first?.digest;
+  const answer = jsonAnswer({
+    entry: entryInfo(entry),
+    replaced: replaced?.blobs[0]?.digest ?? null,
+  }, replaced ? 200 : 201);
+  if (first) answer.headers["etag"] = entityTag(first.digest);
+  return answer;
+}
+
+async function remove(exchange: Exchange): Promise<Answer> {
+  const { deps, namespace, principal, subject } = exchange;
+  const key = { namespace, scope: principal.scope, protocol: protocolOf(exchange), key: subject };
+  const removed = await deps.cache.remove([key]);
+  if (removed === 0) throw missing("entry", subject);
+  return emptyAnswer(204);
+}
