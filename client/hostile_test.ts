@@ -1,0 +1,416 @@
+import assert from "node:assert/strict";
+import type { ByteSource } from "../core/bytes.ts";
+import { bodyBytes, bytesSource, collect, streamOf, streamSource } from "../core/bytes.ts";
+import { systemClock } from "../core/clock.ts";
+import { digestOf } from "../core/digest.ts";
+import { CacheError, isKind } from "../core/errors.ts";
+import type { ErrorKind } from "../core/errors.ts";
+import { HEADERS, PROBLEM_MEDIA_TYPE } from "../protocol/url_space.ts";
+import { assertNoLeaks } from "../test/helpers/leaks.ts";
+import { connectCache } from "./connect.ts";
+import type { ConnectOptions } from "./connect.ts";
+import type { RemoteCache } from "./remote_cache.ts";
+
+const TOKEN = "vrc_0123456789abcdef_" + "A".repeat(43) + "_" + "Q".repeat(43);
+const BYTES = new TextEncoder().encode("hello, build");
+const DIGEST = digestOf(BYTES);
+const LARGE = new Uint8Array(3 * 1024 * 1024).map((_, i) => i % 251);
+const OURS = { [HEADERS.requestId]: "1" };
+
+/** A server that answers as told, and a client of it. Pauses between tries take no time. */
+async function against(
+  answer: (request: Request, tries: number) => Response | Promise<Response>,
+  work: (cache: RemoteCache, base: string) => Promise<void>,
+  options: Partial<ConnectOptions> = {},
+): Promise<number> {
+  let tries = 0;
+  await assertNoLeaks(async () => {
+    const stop = new AbortController();
+    const server = Deno.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      signal: stop.signal,
+      onListen() {},
+      onError: () => new Response(null, { status: 500 }),
+    }, (request) => answer(request, ++tries));
+    const base = `http://127.0.0.1:${server.addr.port}`;
+    const clock = {
+      ...systemClock,
+      sleep: (ms: number, signal?: AbortSignal) =>
+        systemClock.sleep(ms < 15_000 ? Math.min(ms, 5) : ms, signal),
+    };
+    try {
+      await using cache = connectCache({ url: base, token: TOKEN, clock, ...options });
+      await work(cache, base);
+    } finally {
+      stop.abort();
+      await server.finished;
+    }
+  });
+  return tries;
+}
+
+function rejectsAs(promise: Promise<unknown>, kind: ErrorKind): Promise<void> {
+  return assert.rejects(promise, (thrown) => {
+    assert.ok(thrown instanceof CacheError, String(thrown));
+    assert.equal(thrown.kind, kind, thrown.message);
+    const shown = Deno.inspect(thrown, { depth: 9 }) + JSON.stringify(thrown);
+    assert.ok(!shown.includes("Q".repeat(43)), "the error shows the token");
+    return true;
+  });
+}
+
+const endless = (chunk: Uint8Array<ArrayBuffer>, first = chunk) => {
+  let sent = 0;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => controller.enqueue(sent++ === 0 ? first : chunk),
+  });
+};
+const problem = (status: number, kind: string, more: Record<string, unknown> = {}) =>
+  new Response(JSON.stringify({ detail: `Cannot: ${kind}`, kind, ...more }), {
+    status,
+    headers: { "content-type": PROBLEM_MEDIA_TYPE, ...OURS },
+  });
+
+Deno.test("RemoteBlobStore.get() gives out small and large bodies that are right", async () => {
+  for (const bytes of [new Uint8Array(0), BYTES, LARGE]) {
+    await against(() => new Response(bytes, { headers: OURS }), async (cache) => {
+      const body = await cache.blobs("default").get(digestOf(bytes));
+      assert.equal(body?.total, bytes.length);
+      assert.equal(body?.bytes === undefined, bytes === LARGE);
+      assert.deepEqual(await bodyBytes(body!, 1e9), bytes);
+    });
+  }
+});
+
+Deno.test("RemoteBlobStore.get() calls wrong bytes corrupt, before anybody has the last of them", async () => {
+  const wrong = LARGE.slice();
+  wrong[wrong.length - 1] = 1;
+  await against(() => new Response(wrong), async (cache) => {
+    const body = await cache.blobs("default").get(digestOf(LARGE));
+    let received = 0;
+    await rejectsAs(
+      (async () => {
+        for await (const part of body!.stream()) received += part.length;
+      })(),
+      "corrupt",
+    );
+    assert.ok(received < LARGE.length);
+  });
+  for (const bytes of [BYTES.slice().reverse(), new Uint8Array(0), new Uint8Array(1000)]) {
+    await against(
+      () => new Response(bytes),
+      (cache) => rejectsAs(cache.blobs("default").get(DIGEST), "corrupt"),
+    );
+  }
+});
+
+Deno.test("RemoteBlobStore.get() refuses a body that does not say how long it is, endless ones too", async () => {
+  await against(
+    () => new Response(endless(new Uint8Array(1000))),
+    (cache) => rejectsAs(cache.blobs("default").get(DIGEST), "corrupt"),
+  );
+});
+
+Deno.test("RemoteBlobStore.get() breaks on a body that is cut short", async () => {
+  const cut = () =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(BYTES.slice(0, 5));
+          controller.error(new Error("cut"));
+        },
+      }),
+      { headers: { "content-length": String(BYTES.length) } },
+    );
+  // The connection broke: that is worth another try, and no proof of bad bytes.
+  const tries = await against(
+    cut,
+    (cache) => rejectsAs(cache.blobs("default").get(DIGEST), "unavailable"),
+  );
+  assert.equal(tries, 3);
+  // Where the transport hides the cut, the length shows it.
+  const short: typeof fetch = () =>
+    Promise.resolve(new Response(BYTES.slice(0, 5), { headers: { "content-length": "12" } }));
+  const cache = connectCache({ url: "http://127.0.0.1:1", fetch: short });
+  await rejectsAs(cache.blobs("default").get(DIGEST), "corrupt");
+  const long: typeof fetch = () =>
+    Promise.resolve(
+      new Response(endless(new Uint8Array(9)), { headers: { "content-length": "12" } }),
+    );
+  const other = connectCache({ url: "http://127.0.0.1:1", fetch: long });
+  await rejectsAs(other.blobs("default").get(DIGEST), "corrupt");
+});
+
+Deno.test("RemoteBlobStore.get() checks that a range is the one it asked for", async () => {
+  const ranged = (status: number, range: string, bytes: Uint8Array<ArrayBuffer>) => () =>
+    new Response(bytes, { status, headers: { "content-range": range } });
+  const get = (cache: RemoteCache) =>
+    cache.blobs("default").get(DIGEST, { range: { start: 2, end: 5 } });
+  await against(ranged(206, "bytes 2-4/12", BYTES.slice(2, 5)), async (cache) => {
+    const body = await get(cache);
+    assert.deepEqual([body?.size, body?.total], [3, 12]);
+    assert.deepEqual(body?.bytes, BYTES.slice(2, 5));
+  });
+  for (
+    const lie of [
+      ranged(200, "bytes 2-4/12", BYTES.slice(2, 5)),
+      ranged(206, "bytes 3-5/12", BYTES.slice(3, 6)),
+      ranged(206, "bytes 2-5/12", BYTES.slice(2, 6)),
+      ranged(206, "bytes 2-4/12", BYTES.slice(2, 4)),
+      ranged(206, "bytes */12", BYTES.slice(2, 5)),
+    ]
+  ) await against(lie, (cache) => rejectsAs(get(cache), "corrupt"));
+});
+
+Deno.test("A hang before the head, within the body and during an upload ends with a timeout", async () => {
+  const never = () => new Promise<never>(() => {});
+  const quick = { idleMs: 15, clock: systemClock };
+  for (const method of ["get", "put"] as const) {
+    const release = Promise.withResolvers<Response>();
+    await against(() => release.promise, async (cache) => {
+      const blobs = cache.blobs("default");
+      const once = streamSource(streamOf(BYTES), BYTES.length);
+      await rejectsAs(method === "get" ? blobs.get(DIGEST) : blobs.put(DIGEST, once), "timeout");
+      release.resolve(new Response(null));
+    }, { ...quick, clock: noPause() });
+  }
+  const stuck = () =>
+    new Response(new ReadableStream({ start: (c) => c.enqueue(LARGE.slice(0, 10)), pull: never }), {
+      headers: { "content-length": String(LARGE.length) },
+    });
+  await against(stuck, async (cache) => {
+    const body = await cache.blobs("default").get(digestOf(LARGE));
+    await rejectsAs(collect(body!.stream(), 1e9), "timeout");
+  }, quick);
+});
+
+Deno.test("A reader that takes its time is no idle connection", async () => {
+  await against(() => new Response(LARGE), async (cache) => {
+    const body = await cache.blobs("default").get(digestOf(LARGE));
+    await systemClock.sleep(20);
+    const reader = body!.stream().getReader();
+    await reader.read();
+    await systemClock.sleep(20);
+    assert.equal((await reader.read()).done, false);
+    await reader.cancel();
+  }, { idleMs: 10, clock: systemClock });
+});
+
+Deno.test("An abort rejects with its reason, before, while waiting, and within a body", async () => {
+  const reason = new Error("enough");
+  const sameReason = (promise: Promise<unknown>) =>
+    assert.rejects(promise, (thrown) => thrown === reason);
+  const tries = await against(
+    () => new Response(BYTES),
+    (cache) =>
+      sameReason(cache.blobs("default").get(DIGEST, { signal: AbortSignal.abort(reason) })),
+  );
+  assert.equal(tries, 0);
+  const release = Promise.withResolvers<Response>();
+  const waiting = new AbortController();
+  await against(() => {
+    waiting.abort(reason);
+    return release.promise;
+  }, async (cache) => {
+    await sameReason(cache.blobs("default").get(DIGEST, { signal: waiting.signal }));
+    release.resolve(new Response(null));
+  });
+  const within = new AbortController();
+  await against(() =>
+    new Response(endless(LARGE.slice(0, 65536)), {
+      headers: { "content-length": String(10 * LARGE.length) },
+    }), async (cache) => {
+    const body = await cache.blobs("default").get(DIGEST, { signal: within.signal });
+    const reader = body!.stream().getReader();
+    await reader.read();
+    within.abort(reason);
+    await sameReason((async () => {
+      while (!(await reader.read()).done);
+    })());
+  });
+});
+
+Deno.test("A redirect is never followed, and the token goes nowhere else", async () => {
+  let elsewhere = 0;
+  await against(() => {
+    elsewhere++;
+    return new Response(BYTES);
+  }, async (_, other) => {
+    for (const status of [301, 302, 303, 307, 308]) {
+      await against(
+        () => new Response(null, { status, headers: { location: `${other}/x?secret=1` } }),
+        async (cache) => {
+          await rejectsAs(cache.blobs("default").get(DIGEST), "unsupported");
+          await rejectsAs(cache.blobs("default").put(DIGEST, bytesSource(BYTES)), "unsupported");
+        },
+      );
+    }
+  });
+  assert.equal(elsewhere, 0);
+});
+
+Deno.test("Problems become errors of the same kind with their hint, one line, without our token", async () => {
+  const table: [number, ErrorKind][] = [
+    [400, "invalid_argument"],
+    [401, "unauthenticated"],
+    [403, "permission_denied"],
+    [413, "too_large"],
+    [507, "quota_exceeded"],
+    [501, "unsupported"],
+    [500, "internal"],
+  ];
+  for (const [status, kind] of table) {
+    await against(() => problem(status, kind, { hint: "try harder" }), async (cache) => {
+      await rejectsAs(cache.blobs("default").get(DIGEST), kind);
+      await assert.rejects(
+        cache.blobs("default").put(DIGEST, bytesSource(BYTES)),
+        (thrown) => isKind(thrown, kind) && thrown.hint === "try harder",
+      );
+    });
+  }
+  const nasty = `\u001b[2J${TOKEN} and ${"Q".repeat(43)}\nline two\u202e`;
+  await against(
+    () => problem(403, "permission_denied", { detail: nasty, hint: nasty }),
+    async (cache) => {
+      await rejectsAs(cache.blobs("default").get(DIGEST), "permission_denied");
+      await assert.rejects(cache.admin.whoami(), (thrown) => {
+        assert.ok(thrown instanceof CacheError);
+        // deno-lint-ignore no-control-regex
+        assert.doesNotMatch(thrown.message + thrown.hint, /[\x00-\x1f\u202e]/);
+        return thrown.message.includes("***");
+      });
+    },
+  );
+});
+
+Deno.test("A 404 is a miss from us only; from a stranger it says that the address is wrong", async () => {
+  for (const kind of ["not_found", "corrupt"]) {
+    await against(() => problem(404, kind), async (cache) => {
+      assert.equal(await cache.blobs("default").get(DIGEST), undefined);
+      assert.deepEqual(await cache.blobs("default").stat([DIGEST]), [undefined]);
+    });
+  }
+  await against(
+    () => new Response("404 page", { status: 404 }),
+    (cache) => rejectsAs(cache.blobs("default").get(DIGEST), "unsupported"),
+  );
+});
+
+Deno.test("JSON that is none, endless, or of another shape is corrupt, not a crash", async () => {
+  for (
+    const text of ["", "{", "null", "[]", '{"digest":"x","size":1}', `{"missing":["${DIGEST}x"]}`]
+  ) {
+    await against(() => new Response(text), async (cache) => {
+      await rejectsAs(cache.totals(), "corrupt");
+      await rejectsAs(cache.blobs("default").put(DIGEST, bytesSource(BYTES)), "corrupt");
+      await rejectsAs(
+        cache.find({ namespace: "default", scopes: ["main"], protocol: "kv", key: "k" }),
+        "corrupt",
+      );
+    });
+  }
+  const spaces = new TextEncoder().encode(" ".repeat(65536));
+  await against(
+    () => new Response(endless(spaces)),
+    (cache) => rejectsAs(cache.totals(), "corrupt"),
+  );
+});
+
+Deno.test("RemoteBlobStore.put() does not believe a server that stored something else", async () => {
+  const lie = () => Response.json({ digest: digestOf(LARGE), size: LARGE.length });
+  await against(async (request) => {
+    await request.body?.cancel();
+    return lie();
+  }, (cache) => rejectsAs(cache.blobs("default").put(DIGEST, bytesSource(BYTES)), "corrupt"));
+});
+
+Deno.test("Temporary errors are tried three times and then exhausted, if the source can be read again", async () => {
+  const busy = async (request: Request) => {
+    await request.body?.cancel();
+    return problem(503, "unavailable");
+  };
+  const exhausted = (thrown: unknown) =>
+    isKind(thrown, "unavailable") && thrown.retry === "exhausted";
+  assert.equal(
+    await against(busy, (cache) => assert.rejects(cache.blobs("default").get(DIGEST), exhausted)),
+    3,
+  );
+  const put = (source: ByteSource) => (cache: RemoteCache) =>
+    assert.rejects(cache.blobs("default").put(DIGEST, source));
+  assert.equal(await against(busy, put(bytesSource(BYTES))), 3);
+  assert.equal(await against(busy, put(streamSource(streamOf(BYTES), BYTES.length))), 1);
+  const again: ByteSource = { size: BYTES.length, replayable: true, open: () => streamOf(BYTES) };
+  assert.equal(await against(busy, put(again)), 3);
+  // What is not the same when done twice is done once.
+  assert.equal(await against(busy, (cache) => assert.rejects(cache.admin.rotate("ci"))), 1);
+  assert.equal(
+    await against((_, tries) => tries < 3 ? busy(_) : new Response(BYTES), async (cache) => {
+      assert.ok(await cache.blobs("default").get(DIGEST));
+    }),
+    3,
+  );
+  assert.equal(
+    await against(
+      () => problem(403, "permission_denied"),
+      (cache) => rejectsAs(cache.blobs("default").get(DIGEST), "permission_denied"),
+    ),
+    1,
+  );
+});
+
+Deno.test("A server that is not there is unavailable", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  await using cache = connectCache({
+    url: `http://127.0.0.1:${port}`,
+    token: TOKEN,
+    clock: noPause(),
+  });
+  await rejectsAs(cache.totals(), "unavailable");
+});
+
+Deno.test("put() reads its source to the end or cancels it, and says what the source itself said", async () => {
+  let cancelled = 0;
+  const source = (fail?: Error): ByteSource => ({
+    size: undefined,
+    replayable: false,
+    open: () =>
+      new ReadableStream({
+        pull(controller) {
+          if (fail) throw fail;
+          controller.enqueue(new Uint8Array(65536));
+        },
+        cancel: () => void cancelled++,
+      }, { highWaterMark: 0 }),
+  });
+  await against(
+    () => problem(413, "too_large"),
+    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source()), "too_large"),
+  );
+  assert.equal(cancelled, 1);
+  const own = new CacheError("quota_exceeded", "Cannot read: my own trouble");
+  const drain = async (request: Request) => {
+    for await (const _ of request.body ?? []);
+    return new Response(null);
+  };
+  await against(
+    drain,
+    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source(own)), "quota_exceeded"),
+  );
+  const short = streamSource(streamOf(BYTES), BYTES.length + 1);
+  await against(
+    drain,
+    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, short), "invalid_argument"),
+  );
+});
+
+/** The system's clock whose short pauses take no time. */
+function noPause() {
+  return {
+    ...systemClock,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      systemClock.sleep(ms > 1000 ? ms : Math.min(ms, 15), signal),
+  };
+}

@@ -1,0 +1,226 @@
+/** The blobs of one namespace of a server far away. */
+import type { BlobGetOptions, BlobStore } from "../core/blob_store.ts";
+import type { ByteRange, ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
+import { bytesBody, bytesSource, collect } from "../core/bytes.ts";
+import type { Digest } from "../core/digest.ts";
+import type { BlobRef } from "../core/entry.ts";
+import { CacheError, isKind } from "../core/errors.ts";
+import { CLIENT_BATCH_DIGESTS, SMALL_BODY_BYTES } from "../core/limits.ts";
+import { BlobPutAnswerSchema, MissingAnswerSchema } from "../protocol/json.ts";
+import { blobPath, nativePath } from "../protocol/url_space.ts";
+import { answerOf } from "./answer.ts";
+import type { HashedSource } from "./hashed_source.ts";
+import { hashedSource } from "./hashed_source.ts";
+import type { HttpClient } from "./http.ts";
+import { inParallel } from "./in_parallel.ts";
+import type { HttpReply } from "./reply.ts";
+import { verifiedBody } from "./verified_body.ts";
+
+const OCTETS = { "content-type": "application/octet-stream" } as const;
+
+/** Blobs over HTTP. What a whole `get` hands out was checked here; disposing it closes nothing. */
+export class RemoteBlobStore implements BlobStore {
+  readonly namespace: string;
+  readonly #http: HttpClient;
+
+  /** `http` stays its maker's. */
+  constructor(http: HttpClient, namespace: string) {
+    this.#http = http;
+    this.namespace = namespace;
+  }
+
+  /** A range can not be checked against the digest; all else is. */
+  async get(digest: Digest, options: BlobGetOptions = {}): Promise<ObjectBody | undefined> {
+    const { range, signal } = options;
+    if (range && range.end <= range.start) return await this.#emptyRange(digest, range, signal);
+    const headers: Record<string, string> = range
+      ? { range: `bytes=${range.start}-${range.end - 1}` }
+      : {};
+    const path = blobPath(this.namespace, digest);
+    const request = { method: "GET", path, headers, idempotent: true, signal } as const;
+    return await missAsUndefined(() =>
+      this.#http.call(request, async (reply) => {
+        try {
+          return await verifiedBody(reply, expectedOf(reply, { digest, range }));
+        } catch (thrown) {
+          await reply.cancel();
+          throw thrown;
+        }
+      })
+    );
+  }
+
+  async put(
+    digest: Digest | undefined,
+    source: ByteSource,
+    options: SignalOptions = {},
+  ): Promise<BlobRef> {
+    const body = hashedSource(digest === undefined ? await replayable(source, options) : source);
+    const known = digest ?? (body.seen ?? await digestedFirst(body, options)).digest;
+    const stored = answerOf(
+      BlobPutAnswerSchema,
+      await this.#http.askJson({
+        method: "PUT",
+        path: blobPath(this.namespace, known),
+        headers: OCTETS,
+        body,
+        idempotent: true,
+        signal: options.signal,
+      }),
+    );
+    requireSame(body.seen, stored);
+    return { digest: stored.digest, size: stored.size };
+  }
+
+  async stat(
+    digests: readonly Digest[],
+    options: SignalOptions = {},
+  ): Promise<(BlobRef | undefined)[]> {
+    const missing = digests.length > 1 ? await this.missing(digests, options) : new Set<Digest>();
+    return await inParallel(digests, async (digest) => {
+      if (missing.has(digest)) return undefined;
+      const reply = await missAsUndefined(() =>
+        this.#http.send({
+          method: "HEAD",
+          path: blobPath(this.namespace, digest),
+          idempotent: true,
+          signal: options.signal,
+        })
+      );
+      if (!reply) return undefined;
+      await reply.cancel();
+      return { digest, size: lengthOf(reply) };
+    });
+  }
+
+  /** Which of these are not here; one request for each 10,000. */
+  async missing(digests: readonly Digest[], options: SignalOptions = {}): Promise<Set<Digest>> {
+    const missing = new Set<Digest>();
+    for (let from = 0; from < digests.length; from += CLIENT_BATCH_DIGESTS) {
+      const page = digests.slice(from, from + CLIENT_BATCH_DIGESTS);
+      const json = await this.#http.askJson({
+        method: "POST",
+        path: nativePath(this.namespace, "blobs", "missing"),
+        headers: { "content-type": "application/json" },
+        body: bytesSource(new TextEncoder().encode(JSON.stringify({ digests: page }))),
+        idempotent: true,
+        signal: options.signal,
+      });
+      for (const digest of answerOf(MissingAnswerSchema, json).missing) missing.add(digest);
+    }
+    return missing;
+  }
+
+  async delete(digests: readonly Digest[], options: SignalOptions = {}): Promise<void> {
+    await inParallel(digests, async (digest) => {
+      const reply = await missAsUndefined(() =>
+        this.#http.send({
+          method: "DELETE",
+          path: blobPath(this.namespace, digest),
+          idempotent: true,
+          signal: options.signal,
+        })
+      );
+      await reply?.cancel();
+    });
+  }
+
+  // deno-lint-ignore require-yield -- the error comes with the first step, as any other would
+  async *list(): AsyncIterable<BlobRef> {
+    throw new CacheError("unsupported", "Cannot list blobs: the server's API has no such list", {
+      operation: "client.list",
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** HTTP has no words for a range of no bytes. */
+  async #emptyRange(
+    digest: Digest,
+    { start }: ByteRange,
+    signal: AbortSignal | undefined,
+  ): Promise<ObjectBody | undefined> {
+    const [found] = await this.stat([digest], { signal });
+    if (!found) return undefined;
+    if (start >= found.size) {
+      throw new CacheError(
+        "range_not_satisfiable",
+        `Cannot read the range: starts at ${start} of ${found.size} bytes`,
+        { operation: "client.get" },
+      );
+    }
+    return bytesBody(new Uint8Array(0), found.size);
+  }
+}
+
+/**
+ * A source that can be read twice: its digest is needed before its first byte is sent.
+ * @throws {CacheError} `unsupported` for a one-time stream above 1 MiB
+ */
+async function replayable(source: ByteSource, options: SignalOptions): Promise<ByteSource> {
+  if (source.replayable) return source;
+  try {
+    return bytesSource(await collect(source.open(options), SMALL_BODY_BYTES));
+  } catch (thrown) {
+    if (!isKind(thrown, "too_large")) throw thrown;
+    throw new CacheError(
+      "unsupported",
+      "Cannot store a stream above 1 MiB as a blob without its digest: it can be read only once",
+      { operation: "client.put", hint: "store it as an entry, or from a file", cause: thrown },
+    );
+  }
+}
+
+async function digestedFirst(source: HashedSource, options: SignalOptions): Promise<BlobRef> {
+  for await (const _part of source.open(options)) options.signal?.throwIfAborted();
+  if (source.seen) return source.seen;
+  throw new CacheError("internal", "Cannot hash the source: it never ended");
+}
+
+/** `undefined` for what is not here. */
+export async function missAsUndefined<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (thrown) {
+    // A 404 of ours says why: not here, or damaged and set aside, which is a miss as well.
+    if (thrown instanceof CacheError && thrown.context.status === 404) return undefined;
+    throw thrown;
+  }
+}
+
+/** Refuses an answer about other bytes than were sent. @throws {CacheError} `corrupt` */
+export function requireSame(sent: BlobRef | undefined, stored: BlobRef | undefined): void {
+  if (!sent || (stored?.digest === sent.digest && stored.size === sent.size)) return;
+  throw new CacheError(
+    "corrupt",
+    `Cannot store ${sent.digest}: the server says it stored ${stored?.digest ?? "nothing"}`,
+    { operation: "client.put" },
+  );
+}
+
+function lengthOf(reply: HttpReply): number {
+  const text = reply.headers.get("content-length") ?? "";
+  const length = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(length)) return length;
+  throw new CacheError("corrupt", "Cannot read the body: the answer does not say how long it is", {
+    operation: "client.get",
+  });
+}
+
+function expectedOf(
+  reply: HttpReply,
+  { digest, range }: { digest: Digest; range: ByteRange | undefined },
+) {
+  const size = lengthOf(reply);
+  if (!range) return { size, total: size, digest };
+  const [, first, last, total] =
+    /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16})$/.exec(reply.headers.get("content-range") ?? "") ??
+      [];
+  const end = Math.min(range.end, Number(total));
+  const isRange = reply.status === 206 && Number(first) === range.start &&
+    Number(last) === end - 1 && size === end - range.start;
+  if (isRange) return { size, total: Number(total), digest: undefined };
+  throw new CacheError("corrupt", "Cannot read the range: the server sent another one", {
+    operation: "client.get",
+  });
+}
