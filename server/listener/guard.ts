@@ -1,0 +1,173 @@
+/** Watches over the connections of one listener: who is busy, who holds a place for nothing. */
+import type { Clock } from "../../core/clock.ts";
+import { toCacheError } from "../../core/errors.ts";
+import {
+  CONNECTION_SWEEP_MS,
+  HEADER_TIMEOUT_MS,
+  KEEP_ALIVE_IDLE_MS,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
+} from "../../core/limits.ts";
+import type { ListenerEvent, ListenOptions } from "./contract.ts";
+import { descriptorLimit, descriptorsOpen, openKernel } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
+import { peerId, PeerTable } from "./peer_table.ts";
+import { plainHost } from "./proc_net.ts";
+import type { LocalAddress } from "./proc_net.ts";
+import { Reaper } from "./reaper.ts";
+import type { Sweep } from "./reaper.ts";
+
+/** Share of the descriptors that connections may take; files and databases need the rest. */
+const DESCRIPTOR_SHARE = 0.7;
+
+/** {@linkcode ConnectionGuard}'s options: those of the listener, and the address it got. */
+export interface GuardOptions extends ListenOptions {
+  readonly local: LocalAddress;
+  readonly clock: Clock;
+  onEvent(event: ListenerEvent): void;
+  /** Where single connections can not be ended: a new server, and the old one lets go of all. */
+  rotate(): void;
+}
+
+/** A request under way. */
+export interface Visit {
+  /** The address it came from; a mapped IPv4 address is dotted. */
+  readonly host: string;
+  /** Its connection has become a WebSocket, which has its own signs of life. */
+  upgraded: boolean;
+}
+
+/** The guard; one for each listener, with a table that all threads of a port share. */
+export class ConnectionGuard implements Disposable {
+  readonly #options: GuardOptions;
+  readonly #kernel: Kernel | undefined;
+  readonly #table: PeerTable;
+  readonly #reaper: Reaper | undefined;
+  readonly #most: number;
+  readonly #descriptorLimit = descriptorLimit();
+  /** Peers with a request under way in this thread, one entry a request. */
+  readonly #busy = new Map<Visit, number>();
+  readonly #quiet = new Set<() => void>();
+  #open = 0;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+    this.#table = new PeerTable(options.peers);
+    this.#kernel = options.kernel === null ? undefined : options.kernel ?? openKernel();
+    this.#most = Math.min(
+      options.maxConnections ?? MAX_CONNECTIONS,
+      Math.floor((this.#descriptorLimit ?? Infinity) * DESCRIPTOR_SHARE),
+    );
+    this.#reaper = this.#kernel && new Reaper(this.#kernel, this.#table, {
+      local: options.local,
+      headerTimeoutMs: options.headerTimeoutMs ?? HEADER_TIMEOUT_MS,
+      idleMs: options.idleMs ?? KEEP_ALIVE_IDLE_MS,
+      maxConnections: this.#most,
+      maxPerAddress: options.maxPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+      clock: options.clock,
+    });
+  }
+
+  /** Whether single connections can be seen and ended on this machine. */
+  get protects(): boolean {
+    return this.#reaper !== undefined;
+  }
+
+  /** Connections at the last look; requests under way where none can be taken. */
+  get open(): number {
+    return this.#reaper ? this.#open : this.#busy.size;
+  }
+
+  /** Notes a request from its first to its last byte. */
+  enter(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
+    const { hostname, port } = info.remoteAddr;
+    const visit: Visit = { host: plainHost(hostname), upgraded: false };
+    const id = peerId(visit.host, port);
+    const slot = this.#table.begin(id);
+    this.#busy.set(visit, id);
+    const leave = () => {
+      this.#busy.delete(visit);
+      if (!visit.upgraded) this.#table.end(slot, id);
+      if (this.#busy.size === 0) { for (const tell of this.#quiet) tell(); }
+    };
+    info.completed.then(leave, leave);
+    return visit;
+  }
+
+  /** Resolves once no request is under way. */
+  async quiet(): Promise<void> {
+    if (this.#busy.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#quiet.add(resolve);
+    await promise.finally(() => this.#quiet.delete(resolve));
+  }
+
+  /** Ends the connections that are worth least until there is room for a burst. */
+  relieve(): void {
+    this.#attempt("relieve", () => this.#reaper?.relieve(this.#room()));
+  }
+
+  /** Ends the connections whose requests are under way in this thread. */
+  endBusy(): void {
+    const busy = new Set(this.#busy.values());
+    const ours = (this.#kernel?.connections(this.#options.local) ?? [])
+      .filter((one) => busy.has(peerId(one.host, one.port)));
+    this.#kernel?.cut(new Set(ours.map((one) => one.inode)));
+  }
+
+  /** Looks at the connections again and again, until the signal aborts. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const header = this.#options.headerTimeoutMs ?? HEADER_TIMEOUT_MS;
+    const calm = this.#options.sweepMs ?? Math.min(CONNECTION_SWEEP_MS, Math.ceil(header / 4));
+    for (;;) {
+      // Four times as often once half of the places are taken.
+      const pauseMs = this.#open > this.#most / 2 ? Math.ceil(calm / 4) : calm;
+      try {
+        await this.#options.clock.sleep(pauseMs, signal);
+      } catch {
+        return; // stopped
+      }
+      this.#attempt("sweep", () => this.#look());
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#table.resign();
+    this.#kernel?.[Symbol.dispose]();
+  }
+
+  #look(): Sweep | undefined {
+    if (!this.#reaper) {
+      this.#rotateIfFull();
+      return undefined;
+    }
+    const result = this.#reaper.sweep();
+    if (result) this.#open = result.open;
+    return result;
+  }
+
+  #rotateIfFull(): void {
+    const open = descriptorsOpen();
+    const limit = this.#descriptorLimit;
+    if (open === undefined || limit === undefined || open <= limit * DESCRIPTOR_SHARE) return;
+    this.#options.rotate();
+    this.#options.onEvent({ type: "rotated", descriptors: Math.min(open, limit) });
+  }
+
+  #room(): number {
+    return Math.floor(this.#most * DESCRIPTOR_SHARE);
+  }
+
+  /** A look that fails is told and tried again at the next turn; it must not end the server. */
+  #attempt(what: string, look: () => Sweep | undefined): void {
+    try {
+      const result = look();
+      if (result && result.silent + result.idle + result.crowded > 0) {
+        this.#options.onEvent({ type: "cut", ...result });
+      }
+    } catch (thrown) {
+      const error = toCacheError(thrown, `listener.${what}`);
+      this.#options.onEvent({ type: "failed", what, error });
+    }
+  }
+}

@@ -1,0 +1,229 @@
+/** Servers of the runtime on one port, one after the other: the lifetime behind `listen`. */
+import { onAbort } from "../../core/abort.ts";
+import { Background } from "../../core/background.ts";
+import type { Clock } from "../../core/clock.ts";
+import { systemClock } from "../../core/clock.ts";
+import { toCacheError } from "../../core/errors.ts";
+import { STOP_GRACE_MS } from "../../core/limits.ts";
+import type { Handler } from "../deps.ts";
+import { listenError } from "./claim_address.ts";
+import type { Listener, ListenerEvent, ListenOptions } from "./contract.ts";
+import { ConnectionGuard } from "./guard.ts";
+import type { LocalAddress } from "./proc_net.ts";
+import { watchTlsPair } from "./tls_files.ts";
+import type { TlsPair } from "./tls_files.ts";
+
+interface Running {
+  readonly server: Deno.HttpServer;
+  readonly abort: AbortController;
+  readonly startedAt: number;
+  /** `shutdown` was called: aborting now would throw where nobody can catch it. */
+  draining: boolean;
+}
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 2_000;
+/** Milliseconds of good service after which a failure counts as the first again. */
+const GOOD_SERVICE_MS = 20_000;
+/** Milliseconds that ended connections get to be noticed by the runtime. */
+const LAST_MOMENT_MS = 1_000;
+
+/** See `listen`. */
+export class PortListener implements Listener {
+  readonly addr: LocalAddress;
+  readonly #handler: Handler;
+  readonly #options: ListenOptions;
+  readonly #clock: Clock;
+  readonly #tell: (event: ListenerEvent) => void;
+  readonly #guard: ConnectionGuard;
+  readonly #background: Background;
+  readonly #stop = new AbortController();
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #running = new Set<Running>();
+  #current: Running | undefined;
+  #pair: TlsPair | undefined;
+  #retryMs = FIRST_RETRY_MS;
+
+  /** Starts nothing yet. `addr` has the port really taken. */
+  constructor(handler: Handler, addr: LocalAddress, options: ListenOptions) {
+    this.addr = addr;
+    this.#handler = handler;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#tell = options.onEvent ?? (() => {});
+    this.#background = new Background((error) =>
+      this.#tell({ type: "failed", what: error.operation ?? "listener", error })
+    );
+    this.#guard = new ConnectionGuard({
+      ...options,
+      local: addr,
+      clock: this.#clock,
+      onEvent: this.#tell,
+      rotate: () => this.#replace(),
+    });
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  connections(): number {
+    return this.#guard.open;
+  }
+
+  /** Listens for the first time; throws what `listen` throws. */
+  start(pair: TlsPair | undefined): void {
+    this.#pair = pair;
+    try {
+      this.#current = this.#serve();
+    } catch (thrown) {
+      this.#guard[Symbol.dispose]();
+      throw listenError(thrown, this.addr);
+    }
+    if (!this.#guard.protects) this.#tell({ type: "unprotected" });
+    const { signal } = this.#stop;
+    this.#background.run("listener.watch", this.#guard.watch(signal));
+    const files = this.#options.tls;
+    if (files && pair) {
+      const watch = watchTlsPair(files, {
+        inUse: pair,
+        clock: this.#clock,
+        signal,
+        pollMs: this.#options.tlsPollMs,
+        use: (fresh) => this.#useTlsPair(fresh),
+        onError: (thrown) =>
+          this.#tell({ type: "tls_refused", error: toCacheError(thrown, "listener.tls") }),
+      });
+      this.#background.run("listener.tls", watch);
+    }
+    const stopping = onAbort(this.#options.signal, () => void this.shutdown());
+    void this.closed.then(() => stopping[Symbol.dispose]());
+  }
+
+  shutdown(graceMs: number = STOP_GRACE_MS): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      this.#stop.abort(new DOMException("the listener stops", "AbortError"));
+      this.#shutDown(graceMs).then(this.#closed.resolve, this.#closed.reject);
+    }
+    return this.closed;
+  }
+
+  /** Starts one more server of the runtime on the port. */
+  #serve(): Running {
+    const abort = new AbortController();
+    const server = Deno.serve({
+      ...this.addr,
+      ...(this.#pair ?? {}),
+      // So that the next one can start before this one ends.
+      reusePort: Deno.build.os === "linux" || this.#options.reusePort === true,
+      signal: abort.signal,
+      onListen: () => {},
+      onError: (thrown) => this.#handlerFailed(thrown),
+    }, (request, info) => this.#answer(request, info));
+    const running = { server, abort, startedAt: this.#clock.monotonic(), draining: false };
+    this.#running.add(running);
+    server.finished.then(
+      () => this.#running.delete(running),
+      (thrown) => this.#background.run("listener.restart", this.#restart(running, thrown)),
+    );
+    return running;
+  }
+
+  async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+    const visit = this.#guard.enter(info);
+    if (this.#stop.signal.aborted) {
+      return new Response(null, { status: 503, headers: { "connection": "close" } });
+    }
+    const response = await this.#handler(request, { remoteAddr: visit.host });
+    visit.upgraded = response.status === 101;
+    return response;
+  }
+
+  /** A handler answers everything itself; this is for a bug in one. */
+  #handlerFailed(thrown: unknown): Response {
+    this.#tell({
+      type: "failed",
+      what: "handler",
+      error: toCacheError(thrown, "listener.handler"),
+    });
+    return new Response(null, { status: 500 });
+  }
+
+  /** Accepting has failed, mostly for want of descriptors; the port is free now. */
+  async #restart(failed: Running, thrown: unknown): Promise<void> {
+    // Its connections go on. Where single ones can not be ended, all without a request are.
+    if (!this.#guard.protects) this.#drain(failed);
+    if (this.#current !== failed || this.#stop.signal.aborted) return;
+    const servedMs = this.#clock.monotonic() - failed.startedAt;
+    if (servedMs > GOOD_SERVICE_MS) this.#retryMs = FIRST_RETRY_MS;
+    for (let error = thrown;;) {
+      const retryInMs = this.#retryMs;
+      this.#retryMs = Math.min(retryInMs * 2, LAST_RETRY_MS);
+      const reason = toCacheError(error, "listener.accept");
+      this.#tell({ type: "accept_failed", error: reason, retryInMs });
+      this.#guard.relieve();
+      try {
+        await this.#clock.sleep(retryInMs, this.#stop.signal);
+      } catch {
+        return; // stopped while waiting
+      }
+      try {
+        this.#current = this.#serve();
+        this.#tell({ type: "listening_again" });
+        return;
+      } catch (again) {
+        error = again;
+      }
+    }
+  }
+
+  #useTlsPair(pair: TlsPair): void {
+    const before = this.#pair;
+    this.#pair = pair;
+    try {
+      this.#replace();
+    } catch (error) {
+      this.#pair = before;
+      throw error;
+    }
+    this.#tell({ type: "tls_reloaded" });
+  }
+
+  #replace(): void {
+    const old = this.#current;
+    this.#current = this.#serve();
+    if (old) this.#drain(old);
+  }
+
+  /** Takes nothing new, closes what is idle, lets the rest finish. */
+  #drain(running: Running): void {
+    if (running.draining) return;
+    running.draining = true;
+    const drained = running.server.shutdown().finally(() => this.#running.delete(running));
+    this.#background.run("listener.drain", drained);
+  }
+
+  async #shutDown(graceMs: number): Promise<void> {
+    using guard = this.#guard;
+    if (guard.protects) {
+      for (const running of this.#running) this.#drain(running);
+      const done = this.#background[Symbol.asyncDispose]();
+      if (await this.#within(done, graceMs)) return;
+      guard.endBusy();
+      await this.#within(done, LAST_MOMENT_MS);
+      return;
+    }
+    // Nothing can end a connection of a draining server here, so it goes on listening, answers
+    // 503, and is aborted as a whole.
+    await this.#within(guard.quiet(), graceMs);
+    for (const { abort, draining } of this.#running) if (!draining) abort.abort();
+    await this.#within(this.#background[Symbol.asyncDispose](), LAST_MOMENT_MS);
+  }
+
+  /** Whether `work` is done within `ms`. */
+  async #within(work: Promise<void>, ms: number): Promise<boolean> {
+    const over = new AbortController();
+    const late = this.#clock.sleep(ms, over.signal).then(() => false, () => true);
+    return await Promise.race([work.then(() => true), late]).finally(() => over.abort());
+  }
+}
