@@ -25,7 +25,11 @@ export function onAbort(signal: AbortSignal | undefined, listener: () => void): 
  */
 export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return await promise;
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    // Nobody waits for the work any more; without this its failure would end the process.
+    promise.catch(() => {});
+    throw signal.reason;
+  }
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   using _listener = onAbort(signal, () => reject(signal.reason));
   return await Promise.race([promise, aborted]);
