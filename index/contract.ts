@@ -1,0 +1,142 @@
+/** What the indexes of this folder do beyond `MetadataIndex`, and what they are given. */
+import type { DomainKeys } from "../codec/entry_id.ts";
+import type { Seal } from "../codec/seal.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Digest } from "../core/digest.ts";
+import type { BlobRef, EntryDraft, EntryId, EntryKey } from "../core/entry.ts";
+import type { CacheError } from "../core/errors.ts";
+import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
+import type { LogPort } from "../core/record.ts";
+
+/**
+ * Whether all these blobs may be seen in the namespace and are here, bytes and all. Given by
+ * whoever knows both; it must call {@linkcode Visibility.find} of the index anew each time.
+ */
+export type Present = (namespace: string, blobs: readonly BlobRef[]) => boolean | Promise<boolean>;
+
+/** A blob, and who may see it. */
+export interface VisibleBlob {
+  readonly namespace: string;
+  readonly blob: BlobRef;
+}
+
+/** A blob, and who may no longer see it. */
+export interface HiddenBlob {
+  readonly namespace: string;
+  readonly digest: Digest;
+}
+
+/**
+ * One step: all of it or nothing. What goes, goes first: `unlink`, `remove`, `link`, `entries`.
+ * An entry may name blobs that the same batch links.
+ */
+export interface IndexBatch {
+  readonly entries?: readonly EntryDraft[];
+  readonly remove?: readonly EntryKey[];
+  readonly link?: readonly VisibleBlob[];
+  readonly unlink?: readonly HiddenBlob[];
+}
+
+/** What a batch did. */
+export interface IndexCommit {
+  /** One for each of the batch's entries, in order. */
+  readonly puts: readonly PutOutcome[];
+  /** How many of the keys to remove had an entry. */
+  readonly removed: number;
+}
+
+/** Totals of all namespaces, kept with every change. */
+export interface IndexTotals {
+  /** Entries, whether complete or not; tombstones are none. */
+  readonly entries: number;
+  /** Visible blobs, each counted once a namespace. */
+  readonly blobs: number;
+  /** Bytes of the same. */
+  readonly logical_bytes: number;
+}
+
+/** One time that an entry took the place of another. */
+export interface Replacement {
+  /** The bodies' digests; `undefined` for an entry without a blob. */
+  readonly before: Digest | undefined;
+  readonly after: Digest | undefined;
+  /** Name of the token that wrote the new one. */
+  readonly writer: string;
+  /** `created` of the new one. */
+  readonly at: number;
+}
+
+/** The questions that an index answers on any thread. */
+export interface IndexQueries extends MetadataIndex {
+  /** Who may see which blob. Synchronous. */
+  readonly visibility: Visibility;
+  /** Current at once; one look-up. */
+  totals(): IndexTotals;
+}
+
+/** An index that can be changed. */
+export interface EntryIndex extends IndexQueries {
+  /**
+   * Does all of the batch or nothing; durable and seen by every later call once resolved.
+   * @throws {CacheError} `conflict` for an immutable draft whose place is taken by a complete
+   * entry, `invalid_argument` for a draft that cannot be stored, what the log threw
+   */
+  commit(batch: IndexBatch): Promise<IndexCommit>;
+  /** The newest replacements of an entry, newest first; at most {@linkcode MAX_REPLACEMENTS}. */
+  replacements(key: EntryKey): Promise<Replacement[]>;
+  /** As `touch`, for a thread that has ids: what a port forwards. */
+  touchIds(ids: readonly EntryId[], at: number): void;
+}
+
+/** Replacements that are remembered of each entry. */
+export const MAX_REPLACEMENTS = 10;
+
+/** What every index needs. */
+export interface IndexOptions {
+  readonly keys: DomainKeys;
+  readonly seal: Seal;
+  readonly present: Present;
+}
+
+/** What an index that stamps entries needs besides. */
+export interface WritingIndexOptions extends IndexOptions {
+  /** 8 bytes as 16 hex digits: the store that writes. */
+  readonly device: string;
+  readonly clock: Clock;
+}
+
+/** Options of `openIndexWriter`. */
+export interface IndexWriterOptions extends WritingIndexOptions {
+  /** The SQLite file, or `:memory:`. */
+  readonly path: string;
+  readonly log: LogPort;
+  /** Hears of what went wrong and was mended: a damaged file set aside, touches that failed. */
+  readonly report: (error: CacheError) => void;
+}
+
+/** Options of `openIndexReader`. */
+export interface IndexReaderOptions extends IndexOptions {
+  /** The SQLite file of a writer that is open. */
+  readonly path: string;
+  /** Hears of rows that cannot be read; they are misses. Default: nobody does. */
+  readonly report?: ((error: CacheError) => void) | undefined;
+  /** Takes uses to the writer; must not wait. Default: they are forgotten. */
+  readonly forwardTouch?: ((ids: readonly EntryId[], at: number) => void) | undefined;
+}
+
+/** A read-only index over the file of a writer on another thread. */
+export interface IndexReader extends IndexQueries {
+  /** Names this index file; a new one after each rebuild, when sequences start anew. */
+  indexId(): string;
+}
+
+/** The one index that writes. */
+export interface IndexWriter extends EntryIndex {
+  /** Names this index file; a new one after each rebuild, when sequences start anew. */
+  indexId(): string;
+  /**
+   * Writes the log anew if it has grown past four times what is alive, or if forced; tells
+   * whether it did. Drops tombstones older than 30 days.
+   */
+  compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
+}

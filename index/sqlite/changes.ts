@@ -1,0 +1,265 @@
+/** Changes of the tables, inside transactions of the one writer. */
+import type { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
+import type { BlobRow } from "../../codec/clear_part.ts";
+import { namespaceId } from "../../codec/entry_id.ts";
+import { itemIdOfRecord } from "../../codec/entry_record.ts";
+import type { RecordContext } from "../../codec/entry_record.ts";
+import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
+import { decodeNamespace, encodeNamespace } from "../../codec/sealed_part.ts";
+import type { Bytes } from "../../core/digest.ts";
+import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
+import { KIND_NUMBER } from "../../core/record.ts";
+import type { PlainRecord } from "../../core/record.ts";
+import { MAX_REPLACEMENTS } from "../contract.ts";
+import { translated } from "./errors.ts";
+import { nameWriter } from "./names.ts";
+import { spaceId } from "./queries.ts";
+import { readState, stateWriter } from "./state.ts";
+import type { IndexState } from "./state.ts";
+
+/** A new version of an identity, with its record. */
+export interface VersionChange {
+  readonly record: PlainRecord<"entry" | "tombstone">;
+  readonly key: EntryKey;
+  readonly stamp: Stamp;
+  readonly sequence: number;
+}
+
+/** Blobs that a namespace sees from here on, or no longer. */
+export interface VisibleChange {
+  readonly namespace: string;
+  readonly linked: boolean;
+  readonly blobs: readonly BlobRow[];
+}
+
+/** What may be done inside {@linkcode Changes.transaction}. */
+export interface Transaction {
+  /** Numbers as they will be; to be changed in place. */
+  readonly state: IndexState;
+  /** Takes the place of whatever version stands there. */
+  putVersion(change: VersionChange): void;
+  putVisibility(change: VisibleChange): void;
+  /** Remembers a replacement; `no` is the sequence of the new version. */
+  noteReplacement(id: EntryId, no: number, sealed: Bytes): void;
+  noteUse(id: EntryId, at: number): void;
+  /** Drops all that is known of an identity. */
+  forget(id: EntryId, key: EntryKey): void;
+}
+
+/** The tables as their one writer sees them. */
+export interface Changes {
+  /** Numbers as of the last committed transaction. */
+  readonly state: Readonly<IndexState>;
+  /** The greatest epoch of any version in the namespace; 0 if there is none. */
+  epochOf(namespace: string): number;
+  /** The sealed replacements of an entry, newest first. */
+  replacementsOf(id: EntryId): Bytes[];
+  /** All namespaces of the tables. */
+  namespaces(): { readonly no: number; readonly name: string }[];
+  /**
+   * Runs `work` in one transaction and commits, or changes nothing.
+   * @throws {CacheError} what SQLite threw, translated
+   */
+  transaction<T>(work: (transaction: Transaction) => T): T;
+}
+
+/** Bytes of a visible blob's row in a log that is written anew. */
+const VISIBLE_BYTES = BLOB_ROW_BYTES;
+
+/** Prepares all statements that change something. */
+export function prepareChanges(db: DatabaseSync, context: RecordContext): Changes {
+  const begin = db.prepare(`BEGIN IMMEDIATE`);
+  const commit = db.prepare(`COMMIT`);
+  const rollback = db.prepare(`ROLLBACK`);
+  const writeState = stateWriter(db);
+  const numbers = prepareNumbers(db, context);
+  const names = nameWriter(db);
+  const replacements = prepareReplacements(db);
+  const oldVersion = db.prepare(
+    `SELECT state, length(record) AS bytes FROM entries WHERE id = ?`,
+  );
+  const upsert = db.prepare(
+    `INSERT INTO entries (id, space_no, sequence, state, used, item, sum, record)
+     VALUES (?, ?, ?, ?, 0, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, state = excluded.state,
+       item = excluded.item, sum = excluded.sum, record = excluded.record`,
+  );
+  const remove = db.prepare(`DELETE FROM entries WHERE id = ?`);
+  const use = db.prepare(`UPDATE entries SET used = ?2 WHERE id = ?1 AND used < ?2`);
+  const oldSize = db.prepare(`SELECT size FROM visibility WHERE namespace_no = ? AND id = ?`);
+  const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?)`);
+  const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
+  let state = translated("index.open", () => readState(db));
+
+  /** Takes a version that goes out of the totals. */
+  function uncount(next: IndexState, id: EntryId): boolean {
+    const old = oldVersion.get(id);
+    if (!old) return false;
+    if (old.state === 1) next.entries--;
+    next.liveBytes -= RECORD_HEADER_BYTES + Number(old.bytes);
+    return true;
+  }
+
+  function putVersion(next: IndexState, change: VersionChange): void {
+    const { record, key, stamp, sequence } = change;
+    const space = numbers.space(key);
+    numbers.raiseEpoch(key.namespace, stamp.epoch);
+    const alive = record.kind === "entry";
+    if (!uncount(next, record.id)) names.insert(key, record.id);
+    const item = itemIdOfRecord(context.keys, record.body);
+    const sum = crc32(record.body);
+    upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
+    if (alive) next.entries++;
+    next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
+    if (sequence > next.sequence) next.sequence = sequence;
+    if (stamp.hlc > next.hlc) next.hlc = stamp.hlc;
+  }
+
+  function putVisibility(next: IndexState, change: VisibleChange): void {
+    const no = numbers.namespace(change.namespace).no;
+    for (const { id, kind, size } of change.blobs) {
+      const old = oldSize.get(no, id);
+      if (old) {
+        next.blobs--;
+        next.logicalBytes -= Number(old.size);
+        next.liveBytes -= VISIBLE_BYTES;
+      }
+      if (change.linked) {
+        link.run(no, id, KIND_NUMBER[kind], size);
+        next.blobs++;
+        next.logicalBytes += size;
+        next.liveBytes += VISIBLE_BYTES;
+      } else if (old) unlink.run(no, id);
+    }
+  }
+
+  function forget(next: IndexState, id: EntryId, key: EntryKey): void {
+    if (!uncount(next, id)) return;
+    remove.run(id);
+    names.remove(key);
+    replacements.forget(id);
+  }
+
+  function transaction<T>(work: (transaction: Transaction) => T): T {
+    const next: IndexState = { ...state };
+    return translated("index.write", () => {
+      begin.run();
+      try {
+        const result = work({
+          state: next,
+          putVersion: (change) => putVersion(next, change),
+          putVisibility: (change) => putVisibility(next, change),
+          noteReplacement: (id, no, sealed) => replacements.note(id, no, sealed),
+          noteUse: (id, at) => void use.run(id, at),
+          forget: (id, key) => forget(next, id, key),
+        });
+        writeState(next);
+        commit.run();
+        state = next;
+        return result;
+      } catch (error) {
+        numbers.clear();
+        // SQLite itself rolls back after some errors, such as a full disk.
+        if (db.isTransaction) rollback.run();
+        throw error;
+      }
+    });
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    epochOf: (namespace) => numbers.known(namespace)?.epoch ?? 0,
+    replacementsOf: (id) => replacements.of(id),
+    namespaces: () => numbers.namespaces(),
+    transaction,
+  };
+}
+
+interface NamespaceRow {
+  readonly no: number;
+  epoch: number;
+}
+
+/** Short numbers of namespaces and spaces, given at first use and remembered. */
+function prepareNumbers(db: DatabaseSync, context: RecordContext) {
+  const namespaces = new Map<string, NamespaceRow>();
+  const spaces = new Map<string, number>();
+  const findNamespace = db.prepare(`SELECT no, epoch FROM namespaces WHERE id = ?`);
+  const addNamespace = db.prepare(`INSERT INTO namespaces (id, name) VALUES (?, ?)`);
+  const setEpoch = db.prepare(`UPDATE namespaces SET epoch = ? WHERE no = ?`);
+  const all = db.prepare(`SELECT no, id, name FROM namespaces ORDER BY no`);
+  const findSpace = db.prepare(`SELECT no FROM spaces WHERE id = ?`);
+  const addSpace = db.prepare(`INSERT INTO spaces (id) VALUES (?)`);
+
+  function known(name: string): NamespaceRow | undefined {
+    const cached = namespaces.get(name);
+    if (cached) return cached;
+    const row = findNamespace.get(namespaceId(context.keys, name));
+    if (!row) return undefined;
+    const found = { no: Number(row.no), epoch: Number(row.epoch) };
+    namespaces.set(name, found);
+    return found;
+  }
+
+  function namespace(name: string): NamespaceRow {
+    const found = known(name);
+    if (found) return found;
+    const id = namespaceId(context.keys, name);
+    const sealed = context.seal.seal(encodeNamespace(name), id);
+    const added = { no: Number(addNamespace.run(id, sealed).lastInsertRowid), epoch: 0 };
+    namespaces.set(name, added);
+    return added;
+  }
+
+  return {
+    known,
+    namespace,
+    raiseEpoch(name: string, epoch: number): void {
+      const row = namespace(name);
+      if (epoch <= row.epoch) return;
+      setEpoch.run(epoch, row.no);
+      row.epoch = epoch;
+    },
+    space(key: EntryKey): number {
+      const name = `${key.namespace} ${key.scope}`; // neither holds a space
+      const cached = spaces.get(name);
+      if (cached !== undefined) return cached;
+      const id = spaceId(context, key);
+      const no = Number(findSpace.get(id)?.no ?? addSpace.run(id).lastInsertRowid);
+      spaces.set(name, no);
+      return no;
+    },
+    namespaces: () =>
+      all.all().map((row) => ({
+        no: Number(row.no),
+        name: decodeNamespace(context.seal.open(row.name as Bytes, row.id as Bytes)),
+      })),
+    /** Forgets what a transaction that failed may have added. */
+    clear(): void {
+      namespaces.clear();
+      spaces.clear();
+    },
+  };
+}
+
+function prepareReplacements(db: DatabaseSync) {
+  const insert = db.prepare(`INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)`);
+  const trim = db.prepare(
+    `DELETE FROM replacements WHERE id = ?1 AND no <=
+       (SELECT no FROM replacements WHERE id = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)`,
+  );
+  const remove = db.prepare(`DELETE FROM replacements WHERE id = ?`);
+  const select = db.prepare(`SELECT body FROM replacements WHERE id = ? ORDER BY no DESC`);
+  return {
+    note(id: EntryId, no: number, sealed: Bytes): void {
+      insert.run(id, no, sealed);
+      trim.run(id, MAX_REPLACEMENTS);
+    },
+    forget: (id: EntryId) => void remove.run(id),
+    of: (id: EntryId): Bytes[] => select.all(id).map((row) => row.body as Bytes),
+  };
+}

@@ -1,0 +1,163 @@
+/** The reading half of an index over SQLite, the same on the writer's and on any other connection. */
+import { entryId } from "../../codec/entry_id.ts";
+import type { RecordContext } from "../../codec/entry_record.ts";
+import { throwIfAborted } from "../../core/abort.ts";
+import type { SignalOptions } from "../../core/bytes.ts";
+import type { Entry, EntryId, EntryKey } from "../../core/entry.ts";
+import { CacheError, isKind } from "../../core/errors.ts";
+import type { RangeSummary, ScanItem, ScanOptions, Visibility } from "../../core/metadata_index.ts";
+import type { IndexTotals, Present } from "../contract.ts";
+import { matchesKey, scanFilter } from "../scan_filter.ts";
+import type { ScanFilter } from "../scan_filter.ts";
+import { compareKeys } from "../text_order.ts";
+import { isDamage, translated } from "./errors.ts";
+import type { Queries } from "./queries.ts";
+
+/** Ids read at a time; the rows themselves are read one by one, since records may be large. */
+const PAGE = 256;
+
+/** What {@linkcode Reading} is made of. */
+export interface ReadingOptions {
+  readonly queries: Queries;
+  readonly context: RecordContext;
+  readonly present: Present;
+  /** Hears of what cannot be read. */
+  readonly damaged: (error: CacheError) => void;
+}
+
+/** Answers from the tables; after {@linkcode close} every call throws. */
+export class Reading {
+  readonly visibility: Visibility;
+  readonly #options: ReadingOptions;
+  #closed = false;
+
+  constructor(options: ReadingOptions) {
+    this.#options = options;
+    const { queries } = options;
+    this.visibility = {
+      find: (namespace, digests) =>
+        this.#ask("index.find", () => queries.visibleSizes(namespace, digests)),
+      list: (namespace, after, limit) =>
+        this.#ask("index.list", () => queries.visibleAfter(namespace, after, limit)),
+    };
+  }
+
+  async get(key: EntryKey, options: SignalOptions = {}): Promise<Entry | undefined> {
+    throwIfAborted(options.signal);
+    const id = this.idOf(key);
+    const item = id && this.version(id);
+    if (item?.type !== "entry" || !await this.#isComplete(item.entry)) return undefined;
+    return item.entry;
+  }
+
+  async *scan(options: ScanOptions = {}): AsyncGenerator<ScanItem, void, undefined> {
+    const filter = scanFilter(options);
+    let left = filter.limit;
+    if (left === 0) return;
+    const pages = filter.order === "key" ? this.#byKey(filter) : this.#bySequence(filter);
+    for (const item of pages) {
+      throwIfAborted(options.signal);
+      if (item.type === "tombstone" && !filter.tombstones) continue;
+      if (item.type === "entry" && !filter.incomplete && !await this.#isComplete(item.entry)) {
+        continue;
+      }
+      yield item;
+      if (--left === 0) return;
+    }
+  }
+
+  summarize(namespace: string, scope: string, prefix: string): RangeSummary {
+    return this.#ask(
+      "index.summarize",
+      () => this.#options.queries.summarize(namespace, scope, prefix),
+    );
+  }
+
+  totals(): IndexTotals {
+    return this.#ask("index.totals", () => this.#options.queries.totals());
+  }
+
+  /** The stored version, complete or not; `undefined` also for a row that cannot be read. */
+  version(id: EntryId): ScanItem | undefined {
+    try {
+      return this.#ask("index.get", () => this.#options.queries.version(id));
+    } catch (error) {
+      // A miss; it was reported, and the next start makes the file anew.
+      if (!isDamage(error)) throw error;
+      return undefined;
+    }
+  }
+
+  /** The id of an identity; `undefined` for one that cannot have any: no UTF-8 is its key. */
+  idOf(key: EntryKey): EntryId | undefined {
+    return key.key.isWellFormed() ? entryId(this.#options.context.keys, key) : undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Pages of ids; between them no statement is open, so that no snapshot is held. */
+  *#byKey(filter: ScanFilter): Generator<ScanItem> {
+    const { names } = this.#options.queries;
+    let after = filter.after;
+    while (true) {
+      const from = after;
+      const page = this.#ask("index.scan", () => names.page(filter, from, PAGE));
+      for (const { id, key } of page) {
+        const item = this.version(id);
+        const stored = item?.type === "entry" ? item.entry : item?.tombstone;
+        if (!item || !stored) continue;
+        if (compareKeys(stored, key) === 0) yield item;
+        else this.#options.damaged(misnamed());
+      }
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.key;
+    }
+  }
+
+  *#bySequence(filter: ScanFilter): Generator<ScanItem> {
+    const { queries } = this.#options;
+    let after = filter.afterSequence;
+    while (true) {
+      const from = after;
+      const page = this.#ask("index.scan", () => queries.changes(from, PAGE));
+      for (const { id, sequence } of page) {
+        after = sequence;
+        const item = this.version(id);
+        const now = item?.type === "entry" ? item.entry : item?.tombstone;
+        // Changed since the page was read: it comes again, in its new place.
+        if (item && now?.sequence === sequence && matchesKey(filter, now)) yield item;
+      }
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #isComplete({ namespace, blobs }: Entry): Promise<boolean> {
+    return blobs.length === 0 || await this.#options.present(namespace, blobs);
+  }
+
+  #ask<T>(operation: string, question: () => T): T {
+    if (this.#closed) throw closedError(operation);
+    try {
+      return translated(operation, question);
+    } catch (error) {
+      if (isKind(error, "corrupt")) this.#options.damaged(error);
+      throw error;
+    }
+  }
+}
+
+function misnamed(): CacheError {
+  return new CacheError("corrupt", "Cannot read a row of the index: it stands under another name", {
+    operation: "index.scan",
+  });
+}
+
+/** The error of every call after a close. */
+export function closedError(operation: string): CacheError {
+  return new CacheError("unavailable", "Cannot use the index: it is closed, want an open one", {
+    operation,
+    retry: "permanent",
+  });
+}

@@ -1,0 +1,273 @@
+/** Decisions of one round: what each batch changes, as the batches before it leave things. */
+import { blobKind } from "../../codec/clear_part.ts";
+import type { BlobRow } from "../../codec/clear_part.ts";
+import { chunkIdOf, entryId } from "../../codec/entry_id.ts";
+import { encodeEntry, encodeTombstone } from "../../codec/entry_record.ts";
+import type { RecordContext, Version } from "../../codec/entry_record.ts";
+import { encodeVisibility } from "../../codec/visibility_record.ts";
+import { digestBytes, toHex } from "../../core/digest.ts";
+import type { Digest } from "../../core/digest.ts";
+import type {
+  BlobRef,
+  Entry,
+  EntryDraft,
+  EntryFacts,
+  EntryId,
+  EntryKey,
+} from "../../core/entry.ts";
+import { CacheError } from "../../core/errors.ts";
+import { MAX_ENTRY_BLOBS } from "../../core/limits.ts";
+import type { PutOutcome, ScanItem } from "../../core/metadata_index.ts";
+import type { LogRecord } from "../../core/record.ts";
+import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.ts";
+import { replacementOf } from "../replacement.ts";
+import type { VersionChange, VisibleChange } from "./changes.ts";
+
+/** What a decision asks of the tables and the clock. */
+export interface RoundSources {
+  readonly context: RecordContext;
+  readonly present: Present;
+  /** The stored version of an identity. */
+  readonly version: (id: EntryId) => ScanItem | undefined;
+  /** Sizes of the blobs that the tables let a namespace see. */
+  readonly visibleSizes: (
+    namespace: string,
+    digests: readonly Digest[],
+  ) => (number | undefined)[];
+  /** Epoch, time and device of the next change in a namespace. */
+  readonly nextVersion: (namespace: string) => Version;
+  /** The newest sequence of the tables. */
+  readonly sequence: number;
+}
+
+/** One change, in the order in which they go to the log and the tables. */
+export type Change =
+  | { readonly type: "version"; change: VersionChange; replacement: Replacement | undefined }
+  | { readonly type: "visible"; change: VisibleChange };
+
+/** A batch that was decided. */
+export interface Decided {
+  readonly records: readonly LogRecord[];
+  readonly changes: readonly Change[];
+  readonly outcome: IndexCommit;
+}
+
+/** What earlier batches of a round, or earlier steps of a batch, will have changed. */
+interface Overlay {
+  sequence: number;
+  readonly versions: Map<string, ScanItem>;
+  /** The size by namespace and digest; `undefined` for what is unlinked. */
+  readonly visible: Map<string, number | undefined>;
+}
+
+/** Decides batches one after the other; a batch that fails leaves no trace. */
+export class Round {
+  readonly #sources: RoundSources;
+  readonly #overlay: Overlay;
+
+  constructor(sources: RoundSources) {
+    this.#sources = sources;
+    this.#overlay = { sequence: sources.sequence, versions: new Map(), visible: new Map() };
+  }
+
+  /**
+   * Decides one batch.
+   * @throws {CacheError} `conflict`, `invalid_argument`, `too_large`
+   */
+  async decide(batch: IndexBatch): Promise<Decided> {
+    const step = new Step(this.#sources, this.#overlay);
+    step.unlink(batch);
+    step.remove(batch);
+    step.link(batch);
+    for (const draft of batch.entries ?? []) await step.put(draft);
+    const decided = step.finish();
+    // Only now: what throws above must not be seen by the batches behind.
+    this.#overlay.sequence = step.overlay.sequence;
+    for (const [id, item] of step.overlay.versions) this.#overlay.versions.set(id, item);
+    for (const [name, size] of step.overlay.visible) this.#overlay.visible.set(name, size);
+    return decided;
+  }
+}
+
+class Step {
+  readonly overlay: Overlay;
+  readonly #sources: RoundSources;
+  readonly #below: Overlay;
+  readonly #changes: Change[] = [];
+  readonly #records: LogRecord[] = [];
+  readonly #puts: PutOutcome[] = [];
+  #removed = 0;
+
+  constructor(sources: RoundSources, below: Overlay) {
+    this.#sources = sources;
+    this.#below = below;
+    this.overlay = { sequence: below.sequence, versions: new Map(), visible: new Map() };
+  }
+
+  unlink({ unlink = [] }: IndexBatch): void {
+    const gone = new Map<string, BlobRef[]>();
+    for (const { namespace, digest } of unlink) {
+      const size = this.#visibleSize(namespace, digest);
+      if (size === undefined) continue;
+      this.overlay.visible.set(visibleName(namespace, digest), undefined);
+      gather(gone, namespace, { digest, size });
+    }
+    this.#change(gone, false);
+  }
+
+  link({ link = [] }: IndexBatch): void {
+    const seen = new Map<string, BlobRef[]>();
+    for (const { namespace, blob } of link) {
+      checkSize(blob);
+      if (this.#visibleSize(namespace, blob.digest) === blob.size) continue; // nothing new
+      this.overlay.visible.set(visibleName(namespace, blob.digest), blob.size);
+      gather(seen, namespace, blob);
+    }
+    this.#change(seen, true);
+  }
+
+  remove({ remove = [] }: IndexBatch): void {
+    for (const key of remove) {
+      if (this.#version(key)?.type !== "entry") continue;
+      const { context } = this.#sources;
+      const identity: EntryKey = {
+        namespace: key.namespace,
+        scope: key.scope,
+        protocol: key.protocol,
+        key: key.key,
+      };
+      const version = this.#sources.nextVersion(key.namespace);
+      const { record, stamp } = encodeTombstone(identity, version, context);
+      const sequence = ++this.overlay.sequence;
+      const tombstone = { ...identity, stamp, sequence };
+      this.overlay.versions.set(toHex(record.id), { type: "tombstone", tombstone });
+      this.#records.push(record);
+      this.#changes.push({
+        type: "version",
+        change: { record, key: identity, stamp, sequence },
+        replacement: undefined,
+      });
+      this.#removed++;
+    }
+  }
+
+  async put(draft: EntryDraft): Promise<void> {
+    const facts = factsOf(draft);
+    const before = this.#version(draft);
+    const replaced = before?.type === "entry" ? before.entry : undefined;
+    if (draft.mutability === "immutable" && replaced && await this.#isComplete(replaced)) {
+      throw conflict(draft);
+    }
+    const { record, stamp } = encodeEntry(
+      facts,
+      this.#sources.nextVersion(draft.namespace),
+      this.#sources.context,
+    );
+    const sequence = ++this.overlay.sequence;
+    const entry: Entry = { ...facts, stamp, sequence, used: replaced?.used ?? 0 };
+    this.overlay.versions.set(toHex(record.id), { type: "entry", entry });
+    this.#records.push(record);
+    this.#changes.push({
+      type: "version",
+      change: { record, key: facts, stamp, sequence },
+      replacement: replaced && replacementOf(replaced, facts),
+    });
+    this.#puts.push({ entry, replaced });
+  }
+
+  finish(): Decided {
+    const outcome = { puts: this.#puts, removed: this.#removed };
+    return { records: this.#records, changes: this.#changes, outcome };
+  }
+
+  #version(key: EntryKey): ScanItem | undefined {
+    // A lone surrogate has no UTF-8, so its id would be another key's; such a put is refused later.
+    if (!key.key.isWellFormed()) return undefined;
+    const id = entryId(this.#sources.context.keys, key);
+    const name = toHex(id);
+    return this.overlay.versions.get(name) ?? this.#below.versions.get(name) ??
+      this.#sources.version(id);
+  }
+
+  #visibleSize(namespace: string, digest: Digest): number | undefined {
+    const name = visibleName(namespace, digest);
+    for (const { visible } of [this.overlay, this.#below]) {
+      if (visible.has(name)) return visible.get(name);
+    }
+    return this.#sources.visibleSizes(namespace, [digest])[0];
+  }
+
+  async #isComplete({ namespace, blobs }: Entry): Promise<boolean> {
+    const unchanged: BlobRef[] = [];
+    for (const blob of blobs) {
+      const name = visibleName(namespace, blob.digest);
+      const overlay = [this.overlay, this.#below].find(({ visible }) => visible.has(name));
+      if (!overlay) unchanged.push(blob);
+      else if (overlay.visible.get(name) === undefined) return false;
+      // else linked in this round: its bytes are durable before the round is.
+    }
+    return unchanged.length === 0 || await this.#sources.present(namespace, unchanged);
+  }
+
+  #change(byNamespace: Map<string, BlobRef[]>, linked: boolean): void {
+    for (const [namespace, blobs] of byNamespace) {
+      for (let at = 0; at < blobs.length; at += MAX_ENTRY_BLOBS) {
+        const part = blobs.slice(at, at + MAX_ENTRY_BLOBS);
+        const change = { namespace, linked, blobs: part };
+        this.#records.push(encodeVisibility(change, this.#sources.context));
+        this.#changes.push({ type: "visible", change: { ...change, blobs: part.map(blobRow) } });
+      }
+    }
+  }
+}
+
+/** Only what an entry has: a caller's object may hold more, and what is read back would differ. */
+function factsOf(draft: EntryDraft): EntryFacts {
+  for (const blob of draft.blobs) checkSize(blob);
+  return {
+    namespace: draft.namespace,
+    scope: draft.scope,
+    protocol: draft.protocol,
+    key: draft.key,
+    content: draft.content,
+    blobs: draft.blobs.map(({ digest, size }) => ({ digest, size })),
+    tags: [...draft.tags],
+    writer: draft.writer,
+    created: draft.created,
+    cost: draft.cost,
+    inputs: { ...draft.inputs },
+    headers: { ...draft.headers },
+  };
+}
+
+function checkSize({ digest, size }: BlobRef): void {
+  if (Number.isSafeInteger(size) && size >= 0) return;
+  throw new CacheError(
+    "invalid_argument",
+    `Cannot store the entry: blob "${digest}" has size ${size}, want a whole number of bytes`,
+    { operation: "index.commit" },
+  );
+}
+
+function blobRow({ digest, size }: BlobRef): BlobRow {
+  return { kind: blobKind(size), id: chunkIdOf(digestBytes(digest)), size };
+}
+
+function gather(map: Map<string, BlobRef[]>, namespace: string, blob: BlobRef): void {
+  const blobs = map.get(namespace);
+  if (blobs) blobs.push(blob);
+  else map.set(namespace, [blob]);
+}
+
+function visibleName(namespace: string, digest: Digest): string {
+  return `${namespace} ${digest}`; // neither holds a space
+}
+
+function conflict({ namespace, scope, protocol, key }: EntryKey): CacheError {
+  return new CacheError(
+    "conflict",
+    `Cannot replace entry "${key.slice(0, 200)}": a complete one is there and its protocol ` +
+      `"${protocol}" is immutable, want another key`,
+    { operation: "index.put", context: { namespace, scope, protocol } },
+  );
+}

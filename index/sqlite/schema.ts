@@ -1,0 +1,44 @@
+/**
+ * The tables of `index.sqlite`. The file is a cache of the log: it may be deleted at any time.
+ *
+ * - `meta`: schema version, name of this file, whose keys made its ids, how far to trust it.
+ * - `state`: one row of numbers that change with every transaction, and the log position up to
+ *   which everything is in the tables.
+ * - `namespaces`, `spaces`: short numbers for ids; `name` is sealed. A space is a (namespace, scope).
+ * - `entries`: the newest record of each identity, body as in the log. `state` 1 is an entry, 0 a
+ *   tombstone; `item` the name of this version in summaries; `sum` the CRC-32 of the record.
+ * - `names`: plain texts in their order, the only table that holds some. Only without a seal; with
+ *   one it does not exist and the order of keys has to be made in memory from opened records.
+ * - `visibility`: who may see which blob; `kind` as in a record's header.
+ * - `replacements`: the newest of each entry, sealed like a record; `no` is the new one's sequence.
+ */
+export const SCHEMA_VERSION = 1;
+
+/** Creates all tables. */
+export const SCHEMA: readonly string[] = [
+  `CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID`,
+  `CREATE TABLE state (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     sequence INTEGER NOT NULL, entries INTEGER NOT NULL,
+     blobs INTEGER NOT NULL, logical_bytes INTEGER NOT NULL,
+     live_bytes INTEGER NOT NULL, log_bytes INTEGER NOT NULL,
+     segment INTEGER NOT NULL, offset INTEGER NOT NULL, hlc TEXT NOT NULL)`,
+  `CREATE TABLE namespaces (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, name BLOB NOT NULL,
+     epoch INTEGER NOT NULL DEFAULT 0)`,
+  `CREATE TABLE spaces (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE)`,
+  `CREATE TABLE entries (
+     id BLOB PRIMARY KEY NOT NULL, space_no INTEGER NOT NULL, sequence INTEGER NOT NULL UNIQUE,
+     state INTEGER NOT NULL, used INTEGER NOT NULL, item BLOB NOT NULL,
+     sum INTEGER NOT NULL, record BLOB NOT NULL)`,
+  `CREATE INDEX entries_item ON entries (space_no, item)`,
+  `CREATE TABLE names (
+     namespace BLOB NOT NULL, scope BLOB NOT NULL, protocol BLOB NOT NULL, key BLOB NOT NULL,
+     id BLOB NOT NULL, PRIMARY KEY (namespace, scope, protocol, key)) WITHOUT ROWID`,
+  `CREATE TABLE visibility (
+     namespace_no INTEGER NOT NULL, id BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL,
+     PRIMARY KEY (namespace_no, id)) WITHOUT ROWID`,
+  `CREATE TABLE replacements (
+     id BLOB NOT NULL, no INTEGER NOT NULL, body BLOB NOT NULL,
+     PRIMARY KEY (id, no)) WITHOUT ROWID`,
+  `INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, '0')`,
+];

@@ -1,0 +1,29 @@
+/** Opens indexes over a log in memory, for the suite and for whoever tests above an index. */
+import type { LogPort } from "../../core/record.ts";
+import type { IndexReader, IndexWriter } from "../../index/contract.ts";
+import { openIndexReader, openIndexWriter } from "../../index/open.ts";
+import type { IndexWorld } from "./metadata_index_world.ts";
+
+/** A writer of this world over this log; `path` may be `:memory:`. */
+export async function openWriter(
+  world: IndexWorld,
+  { path, log }: { readonly path: string; readonly log: LogPort },
+): Promise<IndexWriter> {
+  const index: IndexWriter = await openIndexWriter({
+    ...world.options(() => index.visibility),
+    path,
+    log,
+    report: (error) => void world.reports.push(error),
+  });
+  return index;
+}
+
+/** A reader of this world. */
+export function openReader(world: IndexWorld, path: string): IndexReader {
+  const reader: IndexReader = openIndexReader({
+    ...world.options(() => reader.visibility),
+    path,
+    report: (error) => void world.reports.push(error),
+  });
+  return reader;
+}
