@@ -10,6 +10,7 @@ import { toCacheError } from "../core/errors.ts";
 import type { CacheError } from "../core/errors.ts";
 import { MAX_BLOB_BYTES } from "../core/limits.ts";
 import { KEY_VALUE_PROTOCOL } from "../protocol/url_space.ts";
+import { OutageBreaker, withDeadline } from "./outage_breaker.ts";
 
 /** Options of {@linkcode getOrBuild}. */
 export interface GetOrBuildOptions extends SignalOptions {
@@ -20,7 +21,9 @@ export interface GetOrBuildOptions extends SignalOptions {
   readonly tags?: readonly string[];
   /** Bytes of the largest result that is read back. Default 10 GiB. */
   readonly limit?: number;
-  /** Hears of everything that went wrong with the cache; the build does not. */
+  /** Milliseconds a look-up may take in all; the transfer of a body may take longer. Default 5 s. */
+  readonly lookupMs?: number;
+  /** Hears of everything that went wrong with the cache; the build does not. Must not throw. */
   readonly onError?: (error: CacheError) => void;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -33,12 +36,19 @@ export interface BuildResult {
   readonly hit: boolean;
 }
 
-/** What is under way, by cache and identity: two callers of one process build once. */
-const flights = new WeakMap<Cache, Map<string, Promise<BuildResult>>>();
+interface CacheState {
+  /** What is under way, by identity: two callers of one process build once. */
+  readonly flights: Map<string, Promise<BuildResult>>;
+  readonly breaker: OutageBreaker;
+}
+
+const LOOKUP_MS = 5_000;
+const states = new WeakMap<Cache, CacheState>();
 
 /**
  * The bytes stored under `key`, or those that `build` makes, which are stored then. A cache that
- * is down, slow or full is a miss with a word to `onError`; only `build` itself can fail.
+ * is down, slow or full is a miss with a word to `onError`; only `build` itself can fail. After an
+ * outage the cache is left alone for 10 seconds, then one caller tries again.
  *
  * Callers with the same key wait for one flight. It goes on when one of them is aborted: the
  * signal ends the waiting of its caller and is not handed to `build`.
@@ -55,45 +65,66 @@ export async function getOrBuild(
 ): Promise<BuildResult> {
   const { signal, namespace = "default", scopes = ["main"] } = options;
   signal?.throwIfAborted();
-  const running = flights.get(cache) ?? new Map<string, Promise<BuildResult>>();
-  flights.set(cache, running);
+  const state = states.get(cache) ?? { flights: new Map(), breaker: new OutageBreaker() };
+  states.set(cache, state);
   const id = JSON.stringify([namespace, scopes, key]);
-  let flight = running.get(id);
+  let flight = state.flights.get(id);
   if (!flight) {
-    flight = fly(cache, key, build, options).finally(() => running.delete(id));
-    running.set(id, flight);
+    flight = fly(state.breaker, { cache, key, build, options })
+      .finally(() => state.flights.delete(id));
+    state.flights.set(id, flight);
   }
   return await abortable(flight, signal);
 }
 
-async function fly(
-  cache: Cache,
-  key: string,
-  build: () => Promise<Bytes>,
-  options: GetOrBuildOptions,
-): Promise<BuildResult> {
-  const report = (thrown: unknown) => options.onError?.(toCacheError(thrown, "get_or_build"));
-  try {
-    const bytes = await fetchBytes(cache, key, options);
-    if (bytes) return { bytes, hit: true };
-  } catch (thrown) {
-    report(thrown);
-  }
+interface Flight {
+  readonly cache: Cache;
+  readonly key: string;
+  readonly options: GetOrBuildOptions;
+  build(): Promise<Bytes>;
+}
+
+async function fly(breaker: OutageBreaker, flight: Flight): Promise<BuildResult> {
+  const { cache, key, build, options } = flight;
+  const found = await guarded(breaker, options, () => fetchBytes(cache, key, options));
+  if (found) return { bytes: found, hit: true };
   const bytes = await build();
-  try {
-    await store(cache, key, bytes, options);
-  } catch (thrown) {
-    report(thrown);
-  }
+  await guarded(breaker, options, () => store(cache, key, bytes, options));
   return { bytes, hit: false };
+}
+
+/** Work on the cache that must not hurt: `undefined` when it failed, or was not even tried. */
+async function guarded<T>(
+  breaker: OutageBreaker,
+  { onError, clock = systemClock }: GetOrBuildOptions,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  if (!breaker.allows(clock)) return undefined;
+  try {
+    const result = await work();
+    breaker.succeeded();
+    return result;
+  } catch (thrown) {
+    const error = toCacheError(thrown, "get_or_build");
+    breaker.failed(error, clock);
+    onError?.(error);
+    return undefined;
+  }
 }
 
 async function fetchBytes(
   cache: Cache,
   key: string,
-  { namespace = "default", scopes = ["main"], limit = MAX_BLOB_BYTES }: GetOrBuildOptions,
+  options: GetOrBuildOptions,
 ): Promise<Bytes | undefined> {
-  const entry = await cache.find({ namespace, scopes, protocol: KEY_VALUE_PROTOCOL, key });
+  const { namespace = "default", scopes = ["main"], limit = MAX_BLOB_BYTES } = options;
+  const { clock = systemClock, lookupMs = LOOKUP_MS } = options;
+  const lookup = { namespace, scopes, protocol: KEY_VALUE_PROTOCOL, key };
+  const entry = await withDeadline((signal) => cache.find(lookup, { signal }), {
+    clock,
+    ms: lookupMs,
+    what: `look up "${key}"`,
+  });
   const body = entry && await cache.body(entry);
   return body && await bodyBytes(body, limit);
 }
