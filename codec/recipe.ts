@@ -120,7 +120,8 @@ export function decodeRecipe(bytes: Bytes): Recipe {
     throw corrupt("a field is out of range");
   }
   if (level === 1 && count >= PART_THRESHOLD) throw corrupt(`it lists ${count} chunks in its root`);
-  const entries = entriesOf(bytes, view, { level, count, from: ROOT_BYTES });
+  const longest = level === 2 ? Number.MAX_SAFE_INTEGER : chunker?.max ?? MAX_RECORD_BYTES;
+  const entries = entriesOf(bytes, view, { level, count, from: ROOT_BYTES, longest });
   const sum = lengthOf(entries);
   if (sum !== size) throw corrupt(`its entries have ${sum} bytes, want ${size}`);
   const digest = digestFromBytes(bytes.subarray(32, 64));
@@ -137,7 +138,12 @@ export function decodePart(bytes: Bytes, length: number): RecipeEntry[] {
   if (bytes[5] !== 0 || reserved !== 0) throw corrupt("it is no part");
   const count = view.getUint32(8, true);
   if (count > PART_ENTRIES.max) throw corrupt(`it lists ${count} chunks in a part`);
-  const entries = entriesOf(bytes, view, { level: 1, count, from: PART_BYTES });
+  const entries = entriesOf(bytes, view, {
+    level: 1,
+    count,
+    from: PART_BYTES,
+    longest: MAX_RECORD_BYTES,
+  });
   const sum = lengthOf(entries);
   if (sum !== length) throw corrupt(`the entries of a part have ${sum} bytes, want ${length}`);
   return entries;
@@ -182,13 +188,17 @@ function chunkerOf(bytes: Bytes, view: DataView): ChunkerParams | undefined {
 function entriesOf(
   bytes: Bytes,
   view: DataView,
-  { level, count, from }: { level: 1 | 2; count: number; from: number },
+  { level, count, from, longest }: {
+    level: 1 | 2;
+    count: number;
+    from: number;
+    longest: number;
+  },
 ): RecipeEntry[] {
   const entryBytes = level === 1 ? CHUNK_ENTRY_BYTES : PART_ENTRY_BYTES;
   if (count === 0 || bytes.length !== from + count * entryBytes) {
     throw corrupt(`it has ${bytes.length} bytes, which does not fit ${count} entries`);
   }
-  const longest = level === 1 ? MAX_RECORD_BYTES : Number.MAX_SAFE_INTEGER;
   const entries: RecipeEntry[] = [];
   for (let at = from; at < bytes.length; at += entryBytes) {
     const length = level === 1 ? view.getUint32(at + 32, true) : safeAt(view, at + 32);
