@@ -1,6 +1,5 @@
 /** The server as a plain function: Request in, Response out. */
-import { isKind, toCacheError } from "../core/errors.ts";
-import type { CacheError } from "../core/errors.ts";
+import { CacheError, isKind, toCacheError } from "../core/errors.ts";
 import { toHex } from "../core/digest.ts";
 import { authorityOf, parsePath } from "../protocol/path.ts";
 import type { ParsedPath } from "../protocol/path.ts";
@@ -106,7 +105,10 @@ function knownMethod(method: string): Method | undefined {
 function wrongMethod({ route }: Match, method: Method | undefined): Answer {
   const allow = [...Object.keys(route.methods), "OPTIONS"].join(", ");
   if (method === "OPTIONS") return emptyAnswer(204, { allow });
-  return { ...emptyAnswer(405, { allow }), outcome: "error" };
+  throw new CacheError("unsupported", `Cannot do this here, want one of ${allow}`, {
+    operation: "server.method",
+    context: { status: 405, allow },
+  });
 }
 
 function failed(reply: Reply, thrown: unknown): Response {

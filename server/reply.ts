@@ -66,7 +66,9 @@ export class Reply {
       const stream = body instanceof ReadableStream ? body : streamOf(bytesOf(body));
       return this.#sendStream(stream, { ...answer, outcome });
     }
-    this.#sent(typeof body === "string" ? byteLength(body) : body.length);
+    const size = typeof body === "string" ? byteLength(body) : body.length;
+    headers["content-length"] = `${size}`;
+    this.#sent(size);
     this.#done(status, outcome);
     return new Response(body, { status, headers });
   }
@@ -83,7 +85,8 @@ export class Reply {
       headers[HEADERS.missReason] = error.kind;
     }
     if (status === 401) headers["www-authenticate"] = CHALLENGE;
-    const size = error.context.size;
+    const { size, allow } = error.context;
+    if (status === 405 && typeof allow === "string") headers["allow"] = allow;
     if (status === 416 && typeof size === "number") headers["content-range"] = `bytes */${size}`;
     const seconds = retryAfter(error);
     if (seconds !== undefined && !masked) headers["retry-after"] = `${seconds}`;

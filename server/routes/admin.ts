@@ -37,6 +37,8 @@ async function gc(exchange: Exchange): Promise<Answer> {
 /** No body at all stands for no wishes. */
 async function optionalJson(exchange: Exchange): Promise<string> {
   const { request } = exchange;
-  if (!request.body || contentLength(request) === 0) return "{}";
+  // A POST without either header has no body (RFC 9112, 6.3), whatever `request.body` is.
+  const length = contentLength(request) ?? (request.headers.has("transfer-encoding") ? 1 : 0);
+  if (length === 0) return "{}";
   return await readJsonText(exchange);
 }
