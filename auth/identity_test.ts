@@ -23,6 +23,7 @@ Deno.test("verifyAnswer() refuses another server, another host, another nonce", 
   assert.equal(verifyAnswer(challenge, host, foreign), false);
   assert.equal(verifyAnswer(challenge, host, { ...foreign, server_key: answer.server_key }), false);
   assert.equal(verifyAnswer(challenge, "evil.example", answer), false);
+  assert.equal(verifyAnswer(challenge, host, { ...answer, host: "evil.example" }), false);
   assert.equal(verifyAnswer(challenge, "evil.example", { ...answer, host: "evil.example" }), false);
   assert.equal(verifyAnswer(createChallenge(key.publicKey), host, answer), false);
 });

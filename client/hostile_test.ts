@@ -325,6 +325,25 @@ Deno.test("RemoteBlobStore.put() does not believe a server that stored something
   }, (cache) => rejectsAs(cache.blobs("default").put(DIGEST, bytesSource(BYTES)), "corrupt"));
 });
 
+Deno.test("put() cancels its source when the server is done early, and believes only the right digest", async () => {
+  let cancelled = 0;
+  const endlessly: ByteSource = {
+    size: undefined,
+    replayable: false,
+    open: () =>
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(LARGE.slice(0, 65536)),
+        cancel: () => void cancelled++,
+      }, { highWaterMark: 0 }),
+  };
+  await against(() => Response.json({ digest: DIGEST, size: 12 }), async (cache) => {
+    assert.equal((await cache.blobs("default").put(DIGEST, endlessly)).digest, DIGEST);
+    assert.equal(cancelled, 1);
+    await rejectsAs(cache.blobs("default").put(digestOf(LARGE), endlessly), "corrupt");
+    assert.equal(cancelled, 2);
+  });
+});
+
 Deno.test("Temporary errors are tried three times and then exhausted, if the source can be read again", async () => {
   const busy = async (request: Request) => {
     await request.body?.cancel();

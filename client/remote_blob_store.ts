@@ -68,7 +68,8 @@ export class RemoteBlobStore implements BlobStore {
         signal: options.signal,
       }),
     );
-    requireSame(body.seen, stored);
+    // Who has it already may answer before he has read it all.
+    requireSame(body.seen ?? { digest: known, size: source.size ?? stored.size }, stored);
     return { digest: stored.digest, size: stored.size };
   }
 
@@ -190,10 +191,11 @@ export async function missAsUndefined<T>(work: () => Promise<T>): Promise<T | un
 
 /** Refuses an answer about other bytes than were sent. @throws {CacheError} `corrupt` */
 export function requireSame(sent: BlobRef | undefined, stored: BlobRef | undefined): void {
-  if (!sent || (stored?.digest === sent.digest && stored.size === sent.size)) return;
+  if (sent && stored?.digest === sent.digest && stored.size === sent.size) return;
+  const what = sent?.digest ?? "what was not read to its end";
   throw new CacheError(
     "corrupt",
-    `Cannot store ${sent.digest}: the server says it stored ${stored?.digest ?? "nothing"}`,
+    `Cannot store ${what}: the server says it stored ${stored?.digest ?? "nothing"}`,
     { operation: "client.put" },
   );
 }

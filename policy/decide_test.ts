@@ -81,6 +81,13 @@ Deno.test("decide() names token, deed and namespace in its reason", () => {
   const refused = decide({ principal: principal(["read"], ["a"]), verb: "read", namespace: "b" });
   assert.ok(!refused.allow);
   assert.equal(refused.reason, 'Cannot read in namespace "b": token "ci" is for "a"');
+  const who = principal(["invalidate"], ["a", "b"]);
+  const all = decide({ principal: who, verb: "invalidate", namespace: undefined });
+  assert.ok(!all.allow);
+  assert.equal(
+    all.reason,
+    'Cannot invalidate the whole store: token "ci" is for "a", "b", want "*"',
+  );
 });
 
 Deno.test("keepScore() keeps what was used later, and the smaller of two used alike", () => {
