@@ -23,7 +23,7 @@ const namespaceName = v.pipe(
   v.check((text) => text === "*" || isNamespace(text), "want a namespace or *"),
 );
 const scopeName = v.pipe(v.string(), v.check(isScope, "want a scope such as main or pr/12"));
-const tokenName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/));
+const tokenName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/));
 const verbs = v.array(v.picklist(VERBS));
 const time = v.nullable(count);
 
