@@ -64,6 +64,14 @@ export const ABORT_CASES: Cases = {
     await rejectsWith(put, REASON);
     await assertMissing(c.store, KEY);
   },
+  "stores nothing when the abort comes while a good source is stored": async (c) => {
+    await c.put(KEY, text("old"));
+    const abort = new AbortController();
+    const put = c.store.put(KEY, await c.source(pattern(1000)), { signal: abort.signal });
+    abort.abort(REASON);
+    await rejectsWith(put, REASON);
+    assert.deepEqual(await read(c.store, KEY), text("old"));
+  },
   "stores all or nothing when the abort comes with the last byte": async (c) => {
     const abort = new AbortController();
     const bytes = pattern(1000);
