@@ -3,7 +3,7 @@ import type { PlainError } from "../core/errors.ts";
 import type { CommitBatch, CommitResult } from "../core/chunk_store.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { Bytes } from "../core/digest.ts";
-import type { EntryKey } from "../core/entry.ts";
+import type { EntryId } from "../core/entry.ts";
 
 /** From a serving thread. `call` numbers what wants an answer. */
 export type PortRequest =
@@ -11,7 +11,7 @@ export type PortRequest =
   | { readonly type: "commit"; readonly call: number; batch: CommitBatch }
   | { readonly type: "abort"; readonly call: number; upload: string }
   | { readonly type: "touch"; kind: DataKind; ids: Bytes[] }
-  | { readonly type: "touch_entries"; keys: EntryKey[]; at: number }
+  | { readonly type: "touch_entries"; ids: EntryId[]; at: number }
   | { readonly type: "damage"; kind: DataKind; id: Bytes }
   | { readonly type: "call"; readonly call: number; operation: string; argument: unknown };
 

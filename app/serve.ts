@@ -1,8 +1,8 @@
 /** `serve`: the writer on this thread, serving threads beside it, until a signal. */
-import { hostname } from "node:os";
 import { onAbort } from "../core/abort.ts";
-import { CacheError } from "../core/errors.ts";
+import { CacheError, isKind } from "../core/errors.ts";
 import { STOP_GRACE_MS } from "../core/limits.ts";
+import { claimAddress } from "../server/listener/listen.ts";
 import type { AccessLogMode } from "./access_log.ts";
 import { addSummary, emptySummary, summaryLine } from "./access_log.ts";
 import { openEngine } from "./compose.ts";
@@ -39,7 +39,7 @@ export async function serve(
   options: ServeOptions,
 ): Promise<void> {
   const { clock } = environment;
-  refuseTakenPort(options);
+  const port = claimPort(options);
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(
     await openEngine(options.dir, {
@@ -57,12 +57,12 @@ export async function serve(
       config: {
         dir: engine.dir,
         hostname: options.host,
-        port: options.port,
+        port,
         tls: options.tls,
         maxBlobSize: options.maxBlobSize,
         maxSize: engine.maxSize ?? 0,
         publicUrl: options.publicUrl,
-        allowedHosts: [hostname(), ...options.allowedHosts],
+        allowedHosts: options.allowedHosts,
         publicRead: options.publicRead,
         verifyReads: engine.verifyReads,
         accessLog: options.accessLog,
@@ -78,7 +78,7 @@ export async function serve(
     async () =>
       await metricsPage(await threads.collectMetrics(), await engine.stats(), engine.counters),
   );
-  const port = await threads.start();
+  await threads.start();
   const listening = { hostname: options.host, port, tls: options.tls !== undefined };
   await announce(output, engine.adminTokenFile, listening, engine.dir);
 
@@ -110,25 +110,14 @@ async function announce(
 }
 
 /** Serving threads share a port; without this look, two servers would share it as well. */
-function refuseTakenPort({ host, port }: ServeOptions): void {
+function claimPort({ host, port }: ServeOptions): number {
   try {
-    Deno.listen({ hostname: host, port }).close();
+    return claimAddress({ hostname: host, port }).port;
   } catch (cause) {
-    if (cause instanceof Deno.errors.AddrInUse) {
-      throw new CacheError("conflict", `Cannot listen on ${host}:${port}: the port is taken`, {
-        cause,
-        hint: `is a server running already? else choose another: serve --port ${port + 1}`,
-      });
-    }
-    if (cause instanceof Deno.errors.PermissionDenied) {
-      throw new CacheError("permission_denied", `Cannot listen on ${host}:${port}: not allowed`, {
-        cause,
-        hint: "ports below 1024 need a privilege: choose another, such as --port 8080",
-      });
-    }
-    throw new CacheError("invalid_argument", `Cannot listen on ${host}:${port}`, {
+    if (!isKind(cause, "unavailable")) throw cause;
+    throw new CacheError("conflict", `Cannot listen on ${host}:${port}: the port is taken`, {
       cause,
-      hint: `--host has to be an address of this machine, such as 127.0.0.1 or 0.0.0.0`,
+      hint: `is a server running already? else choose another: serve --port ${port + 1}`,
     });
   }
 }

@@ -1,6 +1,7 @@
 /** The serving threads as the main thread sees them: start, count, replace, stop. */
 import type { Clock } from "../core/clock.ts";
 import { CacheError } from "../core/errors.ts";
+import { PeerTable } from "../server/listener/listen.ts";
 import type { AccessSummary } from "./access_log.ts";
 import type { Engine } from "./engine.ts";
 import type { MetricsJson } from "./metrics.ts";
@@ -20,7 +21,7 @@ export interface ServingThreadsOptions {
 interface Thread {
   readonly worker: Worker;
   readonly served: ServedThread;
-  readonly listening: PromiseWithResolvers<number>;
+  readonly listening: PromiseWithResolvers<void>;
   readonly stopped: PromiseWithResolvers<void>;
 }
 
@@ -35,23 +36,19 @@ export class ServingThreads implements AsyncDisposable {
   readonly #options: ServingThreadsOptions;
   readonly #threads = new Set<Thread>();
   readonly #calls = new Map<number, (json: MetricsJson) => void>();
-  #config: WorkerConfig;
+  readonly #peers = new SharedArrayBuffer(PeerTable.BYTES);
   #nextCall = 0;
   #restartMs = RESTART_MS;
   #stopping = false;
 
   constructor(options: ServingThreadsOptions) {
     this.#options = options;
-    this.#config = options.config;
   }
 
-  /** Starts all of them; tells the port they listen on. */
-  async start(): Promise<number> {
-    const port = await this.#spawn().listening.promise;
-    this.#config = { ...this.#config, port };
-    const others = Array.from({ length: this.#options.count - 1 }, () => this.#spawn());
-    await Promise.all(others.map((thread) => thread.listening.promise));
-    return port;
+  /** Starts all of them; resolves when they listen. */
+  async start(): Promise<void> {
+    const threads = Array.from({ length: this.#options.count }, () => this.#spawn());
+    await Promise.all(threads.map((thread) => thread.listening.promise));
   }
 
   /** The numbers of every thread that answers in time. */
@@ -107,7 +104,8 @@ export class ServingThreads implements AsyncDisposable {
     };
     const start: ToWorker = {
       type: "start",
-      config: this.#config,
+      config: this.#options.config,
+      peers: this.#peers,
       counters: engine.counters.buffer,
       writer: channel.port2,
     };
@@ -119,7 +117,7 @@ export class ServingThreads implements AsyncDisposable {
     switch (message.type) {
       case "listening":
         this.#restartMs = RESTART_MS;
-        return thread.listening.resolve(message.port);
+        return thread.listening.resolve();
       case "failed":
         return thread.listening.reject(
           new CacheError("unavailable", message.message, {

@@ -25,13 +25,15 @@ export type ToWorker =
     readonly config: WorkerConfig;
     readonly counters: SharedArrayBuffer;
     readonly writer: MessagePort;
+    /** Connections of all threads on the port. */
+    readonly peers: SharedArrayBuffer;
   }
   | { readonly type: "metrics"; readonly call: number }
   | { readonly type: "stop"; readonly graceMs: number };
 
 /** From a serving thread. */
 export type FromWorker =
-  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "listening" }
   | { readonly type: "failed"; readonly message: string; readonly hint: string | undefined }
   | { readonly type: "summary"; readonly summary: AccessSummary }
   | { readonly type: "notice"; readonly text: string }

@@ -2,7 +2,7 @@
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, fromPlainError } from "../core/errors.ts";
-import type { EntryKey } from "../core/entry.ts";
+import type { EntryId } from "../core/entry.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 
@@ -58,8 +58,8 @@ export class WriterClient implements WriterPort {
   }
 
   /** Notes uses of entries; buffered by the writer. */
-  touchEntries(keys: readonly EntryKey[], at: number): void {
-    this.#tell({ type: "touch_entries", keys: [...keys], at });
+  touchEntries(ids: readonly EntryId[], at: number): void {
+    this.#tell({ type: "touch_entries", ids: [...ids], at });
   }
 
   /** Reports a record that failed its check. */

@@ -2,14 +2,14 @@
 import type { WriterPort } from "../core/chunk_store.ts";
 import { toPlainError } from "../core/errors.ts";
 import type { Bytes } from "../core/digest.ts";
-import type { EntryKey } from "../core/entry.ts";
+import type { EntryId } from "../core/entry.ts";
 import type { DataKind } from "../core/record.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 
 /** What the writer's thread does for a serving thread. */
 export interface WriterServices {
   readonly writer: WriterPort;
-  touchEntries(keys: readonly EntryKey[], at: number): void;
+  touchEntries(ids: readonly EntryId[], at: number): void;
   damaged(kind: DataKind, id: Bytes): void;
   /** Rare work, by name. */
   readonly operations: Readonly<Record<string, (argument: unknown) => Promise<unknown>>>;
@@ -46,7 +46,7 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
   port.onmessage = (event: MessageEvent<PortRequest>) => {
     const request = event.data;
     if (request.type === "touch") return services.writer.touch(request.kind, request.ids);
-    if (request.type === "touch_entries") return services.touchEntries(request.keys, request.at);
+    if (request.type === "touch_entries") return services.touchEntries(request.ids, request.at);
     if (request.type === "damage") return services.damaged(request.kind, request.id);
     const { call } = request;
     work(request).then(

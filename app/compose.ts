@@ -1,0 +1,134 @@
+/** Builds stores: the only file that knows what a folder is made of. */
+import { ensureAdminToken } from "../auth/admin_token.ts";
+import { openDomainKey } from "../auth/domain_key.ts";
+import { openServerKey } from "../auth/server_key.ts";
+import { openTokenStore } from "../auth/token_store.ts";
+import { noSeal } from "../codec/seal.ts";
+import type { Clock } from "../core/clock.ts";
+import { Counters } from "../core/counters.ts";
+import { MAX_BLOB_BYTES } from "../core/limits.ts";
+import type { Present } from "../index/contract.ts";
+import { openIndexWriter } from "../index/open.ts";
+import { blobsPresent } from "../store/cas/presence.ts";
+import { openPackReader } from "../store/pack/reader.ts";
+import { openPackWriter } from "../store/pack/writer.ts";
+import { diskFacts, roomLimit } from "./disk_room.ts";
+import { Engine } from "./engine.ts";
+import { openObjects, pathsOf } from "./folder_parts.ts";
+import { createLocalWriter } from "./local_writer.ts";
+import { lockFolder } from "./lock.ts";
+import { createMaintenance } from "./maintenance.ts";
+import type { Opened } from "./opened.ts";
+import { describePackEvent } from "./pack_events.ts";
+import { ensureStoreFolder } from "./store_format.ts";
+import { openThreadStack } from "./thread_stack.ts";
+import type { ServedThread } from "./writer_server.ts";
+
+/** Options of {@linkcode openEngine}. */
+export interface EngineOptions {
+  readonly clock: Clock;
+  /** Bytes, or `none`. Default: what the first start chose. */
+  readonly maxSize?: number | "none" | undefined;
+  /** Bytes of the largest blob that this process stores. Default 10 GiB. */
+  readonly maxBlobSize?: number | undefined;
+  readonly adminTokenFile?: string | undefined;
+  /** Lines for the log. Default: nobody hears them. */
+  readonly report?: ((line: string) => void) | undefined;
+}
+
+/** Opens a folder for a command or a program. */
+export function openFolder(dir: string, options: EngineOptions): Promise<Opened> {
+  return openEngine(dir, options);
+}
+
+/**
+ * Opens the store in `dir`, and makes it if need be, with its writer on this thread.
+ * @throws {CacheError} `conflict` when another process has it open, `unsupported`, `corrupt`
+ */
+export async function openEngine(dir: string, options: EngineOptions): Promise<Engine> {
+  const { clock, report = () => {} } = options;
+  await using stack = new AsyncDisposableStack();
+  await ensureStoreFolder(dir);
+  stack.use(await lockFolder(dir, `${Deno.build.os} process ${Deno.pid}`));
+  const folder = await Deno.realPath(dir);
+  const paths = pathsOf(folder);
+  const { maxSize } = await roomLimit(folder, options.maxSize);
+  const counters = new Counters();
+  const serverKey = openServerKey(folder);
+  const { indexKey, device } = openDomainKey(folder);
+  const keys = { indexKey };
+  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
+  const adminToken = await ensureAdminToken(folder, tokens, {
+    serverKey,
+    bringFile: options.adminTokenFile,
+  });
+
+  const threads = new Set<ServedThread>();
+  const objects = stack.use(await openObjects(paths));
+  const packs = stack.use(
+    await openPackWriter({
+      dir: folder,
+      objects,
+      maxSize,
+      reserve: () => diskFacts(folder),
+      clock,
+      counters,
+      report: (event) => describePackEvent(event, report),
+      onRetire(segments) {
+        chunks?.retire(segments);
+        for (const thread of threads) thread.retire(segments);
+      },
+    }),
+  );
+  const verifyReads = packs.unclean;
+  const chunks = stack.use(
+    openPackReader({ dir: folder, objects, counters, clock, onDamage: (at) => packs.damaged(at) }),
+  );
+  const present: Present = (namespace, blobs) =>
+    blobsPresent(namespace, blobs, { chunks, visibility: index.visibility });
+  const index = stack.use(
+    await openIndexWriter({
+      path: paths.index,
+      log: packs.log,
+      keys,
+      seal: noSeal,
+      device,
+      clock,
+      present,
+      report: (error) => report(error.message),
+    }),
+  );
+  const port = createLocalWriter(packs, index, { now: () => clock.now() });
+  const { cache } = stack.use(openThreadStack({
+    indexPath: paths.index,
+    keys,
+    chunks,
+    port,
+    clock,
+    counters,
+    maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
+    verifyReads,
+    recordTotals: () => chunks.totals(),
+    forwardTouch: (ids, at) => index.touchIds(ids, at),
+    report: (error) => report(error.message),
+  }));
+  const owned = stack.move();
+  return new Engine({
+    dir: folder,
+    maxSize,
+    verifyReads,
+    counters,
+    tokens,
+    adminToken,
+    cache,
+    maintenance: createMaintenance({ packs, index, chunks }),
+    services: {
+      writer: port,
+      touchEntries: (ids, at) => index.touchIds(ids, at),
+      damaged: (at) => packs.damaged(at),
+    },
+    threads,
+    facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),
+    close: () => owned.disposeAsync(),
+  });
+}

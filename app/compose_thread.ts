@@ -1,0 +1,99 @@
+/** Builds what a serving thread is made of. */
+import { createAuthenticator } from "../auth/authenticate.ts";
+import { openDomainKey } from "../auth/domain_key.ts";
+import { answerChallenge } from "../auth/identity.ts";
+import { openServerKey } from "../auth/server_key.ts";
+import { openTokenStore } from "../auth/token_store.ts";
+import type { GcReport, VerifyReport } from "../core/cache.ts";
+import { systemClock } from "../core/clock.ts";
+import { Counters } from "../core/counters.ts";
+import { policy } from "../policy/decide.ts";
+import type { Handler } from "../server/deps.ts";
+import { createHandler } from "../server/handler.ts";
+import { allowHosts } from "../server/middleware/host.ts";
+import { openPackReader } from "../store/pack/reader.ts";
+import { AccessLog } from "./access_log.ts";
+import { openObjects, pathsOf } from "./folder_parts.ts";
+import { ownHostNames } from "./host_names.ts";
+import { ThreadMetrics } from "./metrics.ts";
+import { openThreadStack } from "./thread_stack.ts";
+import { VERSION } from "./version.ts";
+import type { WorkerConfig } from "./worker_messages.ts";
+import { WriterClient } from "./writer_client.ts";
+
+/** Options of {@linkcode openServingThread}. */
+export interface ServingThreadOptions {
+  readonly config: WorkerConfig;
+  readonly counters: SharedArrayBuffer;
+  readonly writer: MessagePort;
+  notice(text: string): void;
+}
+
+/** A handler and what stands behind it. */
+export interface ServingThread extends AsyncDisposable {
+  readonly handler: Handler;
+  readonly log: AccessLog;
+  readonly metrics: ThreadMetrics;
+}
+
+/** Opens everything read-only; writes go through the port. */
+export async function openServingThread(options: ServingThreadOptions): Promise<ServingThread> {
+  const { config, notice } = options;
+  const clock = systemClock;
+  const counters = new Counters(options.counters);
+  await using stack = new AsyncDisposableStack();
+  const paths = pathsOf(config.dir);
+  const serverKey = openServerKey(config.dir);
+  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
+  const objects = stack.use(await openObjects(paths));
+  const port = stack.use(
+    new WriterClient(options.writer, { onRetire: (segments) => chunks.retire(segments) }),
+  );
+  const chunks = stack.use(openPackReader({
+    dir: config.dir,
+    objects,
+    counters,
+    clock,
+    onDamage: (damage) => port.damaged(damage),
+  }));
+  const { cache } = stack.use(openThreadStack({
+    indexPath: paths.index,
+    keys: openDomainKey(config.dir),
+    chunks,
+    port,
+    clock,
+    counters,
+    maxBlobSize: config.maxBlobSize,
+    verifyReads: config.verifyReads,
+    recordTotals: () => chunks.totals(),
+    forwardTouch: (ids, at) => port.touchEntries(ids, at),
+    report: (error) => notice(error.message),
+  }));
+  const log = new AccessLog(config.accessLog, notice);
+  const metrics = new ThreadMetrics();
+  const authenticator = createAuthenticator({ store: tokens, clock, counters });
+  const handler = createHandler({
+    cache,
+    maintenance: {
+      verify: ({ repair = false } = {}) => port.call<VerifyReport>("verify", { repair }),
+      gc: () => port.call<GcReport>("gc", {}),
+    },
+    tokens,
+    policy,
+    clock,
+    counters,
+    authenticate: authenticator.authenticate,
+    prove: (question) => answerChallenge(serverKey, question),
+    allowsHost: allowHosts(ownHostNames({ ...config, listen: config.hostname })),
+    log(event) {
+      metrics.observe(event);
+      log.log(event);
+    },
+    metricsText: () => port.call<string>("metrics", {}),
+    publicRead: new Set(config.publicRead),
+    limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
+    version: VERSION,
+  });
+  const owned = stack.move();
+  return { handler, log, metrics, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

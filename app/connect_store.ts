@@ -1,0 +1,28 @@
+/** A server as the commands see it. */
+import { connectCache } from "../client/connect.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Opened } from "./opened.ts";
+
+/** Options of {@linkcode connectStore}. */
+export interface ConnectStoreOptions {
+  readonly token: string | undefined;
+  readonly insecure: boolean;
+  readonly clock: Clock;
+}
+
+/**
+ * Connects to a server; nothing is sent yet.
+ * @throws {CacheError} as `connectCache`
+ */
+export function connectStore(url: string, options: ConnectStoreOptions): Opened {
+  const cache = connectCache({ url, ...options });
+  return {
+    where: url,
+    cache,
+    maintenance: cache.admin,
+    tokens: cache.admin,
+    stats: () => cache.admin.stats(),
+    whoami: () => cache.admin.whoami(),
+    [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,108 @@
+/** The writer's side of a store: everything that exists once a process. */
+import type { AdminToken } from "../auth/admin_token.ts";
+import type { TokenStore } from "../auth/token_store.ts";
+import type { Maintenance } from "../core/cache.ts";
+import type { Counters } from "../core/counters.ts";
+import type { Principal } from "../core/policy.ts";
+import { VERBS } from "../core/policy.ts";
+import type { EngineCache } from "./engine_cache.ts";
+import type { Opened, Stats } from "./opened.ts";
+import type { ServedThread, WriterServices } from "./writer_server.ts";
+import { serveWriter } from "./writer_server.ts";
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly dir: string;
+  readonly maxSize: number | undefined;
+  readonly verifyReads: boolean;
+  readonly counters: Counters;
+  readonly tokens: TokenStore;
+  readonly adminToken: AdminToken;
+  readonly cache: EngineCache;
+  readonly maintenance: Maintenance;
+  readonly services: Omit<WriterServices, "operations">;
+  /** Serving threads that hear of segments about to go. */
+  readonly threads: Set<ServedThread>;
+  /** More numbers for `stats`. */
+  facts(): Record<string, unknown>;
+  close(): Promise<void>;
+}
+
+/** An open store with its writer on this thread. */
+export class Engine implements Opened {
+  readonly #parts: EngineParts;
+  readonly #operations: Record<string, (argument: unknown) => Promise<unknown>>;
+
+  /** Use `openEngine` of `compose.ts`. */
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    const { maintenance } = parts;
+    this.#operations = {
+      verify: (argument) => maintenance.verify(argument as { repair: boolean }),
+      gc: () => maintenance.gc(),
+    };
+  }
+  get where(): string {
+    return this.#parts.dir;
+  }
+  get dir(): string {
+    return this.#parts.dir;
+  }
+  get maxSize(): number | undefined {
+    return this.#parts.maxSize;
+  }
+  get verifyReads(): boolean {
+    return this.#parts.verifyReads;
+  }
+  get counters(): Counters {
+    return this.#parts.counters;
+  }
+  get adminTokenFile(): string {
+    return this.#parts.adminToken.path;
+  }
+  get cache(): EngineCache {
+    return this.#parts.cache;
+  }
+  get maintenance(): Maintenance {
+    return this.#parts.maintenance;
+  }
+  get tokens(): TokenStore {
+    return this.#parts.tokens;
+  }
+  async stats(): Promise<Stats> {
+    return { ...await this.cache.totals(), ...this.#parts.facts() };
+  }
+  /** Whoever opened the folder may do everything. */
+  whoami(): Promise<Principal> {
+    return Promise.resolve({
+      id: "local",
+      name: "local",
+      verbs: VERBS,
+      namespaces: ["*"],
+      scope: "main",
+      readScopes: ["main"],
+      expires: undefined,
+    });
+  }
+  /** Adds rare work that serving threads may ask for by name. */
+  addOperation(name: string, work: (argument: unknown) => Promise<unknown>): void {
+    this.#operations[name] = work;
+  }
+  /** Serves the writer to one thread; disposing the result ends its uploads. */
+  serveThread(port: MessagePort): ServedThread {
+    const { services, threads } = this.#parts;
+    const served = serveWriter(port, { ...services, operations: this.#operations });
+    const tracked: ServedThread = {
+      retire: (segments) => served.retire(segments),
+      async [Symbol.asyncDispose]() {
+        threads.delete(tracked);
+        await served[Symbol.asyncDispose]();
+      },
+    };
+    threads.add(tracked);
+    return tracked;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts.close();
+  }
+}

@@ -1,0 +1,26 @@
+/** Where the parts of a store's folder are. */
+import type { ObjectStore } from "../core/object_store.ts";
+import { openFsStore } from "../store/fs/fs_store.ts";
+
+/** Paths in a store's folder. */
+export interface FolderPaths {
+  readonly dir: string;
+  readonly packs: string;
+  readonly index: string;
+  readonly tokens: string;
+}
+
+/** The paths of this folder. */
+export function pathsOf(dir: string): FolderPaths {
+  return {
+    dir,
+    packs: `${dir}/packs`,
+    index: `${dir}/index.sqlite`,
+    tokens: `${dir}/auth.sqlite`,
+  };
+}
+
+/** The object store that sealed packs go to. */
+export function openObjects(paths: FolderPaths): Promise<ObjectStore> {
+  return openFsStore(paths.packs);
+}

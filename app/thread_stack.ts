@@ -1,0 +1,76 @@
+/** What one thread reads with: packs, index, blob stores, and the way to the writer. */
+import type { DomainKeys } from "../codec/entry_id.ts";
+import { noSeal } from "../codec/seal.ts";
+import type { ChunkSource, WriterPort } from "../core/chunk_store.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Counters } from "../core/counters.ts";
+import type { EntryId } from "../core/entry.ts";
+import type { CacheError } from "../core/errors.ts";
+import type { IndexQueries, Present } from "../index/contract.ts";
+import { openIndexReader } from "../index/sqlite/reader.ts";
+import { createCasStore } from "../store/cas/cas_store.ts";
+import { blobsPresent } from "../store/cas/presence.ts";
+import { receive } from "../store/cas/receive.ts";
+import { EngineCache } from "./engine_cache.ts";
+
+/** Totals of the packs. */
+export interface RecordTotals {
+  readonly chunks: number;
+  readonly stored_bytes: number;
+}
+
+/** Options of {@linkcode openThreadStack}. */
+export interface ThreadStackOptions {
+  readonly indexPath: string;
+  readonly keys: DomainKeys;
+  readonly chunks: ChunkSource;
+  readonly port: WriterPort;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly maxBlobSize: number;
+  readonly verifyReads: boolean;
+  recordTotals(): RecordTotals;
+  forwardTouch(ids: readonly EntryId[], at: number): void;
+  report(error: CacheError): void;
+}
+
+/** A cache for one thread; disposing it closes the index's connection, not the rest. */
+export interface ThreadStack extends AsyncDisposable {
+  readonly cache: EngineCache;
+  readonly index: IndexQueries;
+}
+
+/** Puts the parts of a thread together. */
+export function openThreadStack(options: ThreadStackOptions): ThreadStack {
+  const { chunks, port, clock, counters, maxBlobSize, verifyReads } = options;
+  const present: Present = (namespace, blobs) =>
+    blobsPresent(namespace, blobs, { chunks, visibility: index.visibility });
+  const index = openIndexReader({
+    path: options.indexPath,
+    keys: options.keys,
+    seal: noSeal,
+    present,
+    report: options.report,
+    forwardTouch: options.forwardTouch,
+  });
+  const { visibility } = index;
+  const cache = new EngineCache({
+    entries: index,
+    port,
+    counters,
+    openBlobs: (namespace) =>
+      createCasStore({ namespace, chunks, visibility, port, maxBlobSize, verifyReads }),
+    receive: (source, { signal }) =>
+      receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
+    touchEntries: (keys) => index.touch(keys, clock.now()),
+    totals: () => ({ ...index.totals(), ...options.recordTotals() }),
+  });
+  return {
+    cache,
+    index,
+    async [Symbol.asyncDispose]() {
+      await cache[Symbol.asyncDispose]();
+      await index[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** The blobs of one namespace over chunks: who may see them is asked first, then what is here. */
+import type { BlobGetOptions, BlobStore } from "../../core/blob_store.ts";
+import type { ByteSource, ObjectBody, SignalOptions } from "../../core/bytes.ts";
+import { bytesBody } from "../../core/bytes.ts";
+import { throwIfAborted } from "../../core/abort.ts";
+import type { ChunkSource, WriterPort } from "../../core/chunk_store.ts";
+import type { Bytes, Digest } from "../../core/digest.ts";
+import { EMPTY_DIGEST } from "../../core/digest.ts";
+import type { BlobRef } from "../../core/entry.ts";
+import type { Visibility } from "../../core/metadata_index.ts";
+import { resolveRange } from "../object_range.ts";
+import type { Presence } from "./presence.ts";
+import { readBlob } from "./read_blob.ts";
+import type { ReadWorld } from "./read_blob.ts";
+import { receive } from "./receive.ts";
+
+/** Options of {@linkcode createCasStore}. */
+export interface CasStoreOptions {
+  readonly namespace: string;
+  readonly chunks: ChunkSource;
+  readonly visibility: Visibility;
+  /** Shared by all namespaces of a thread. */
+  readonly presence: Presence;
+  readonly port: WriterPort;
+  /** Bytes of the largest blob. */
+  readonly maxBlobSize: number;
+  /** Compare SHA-256 on reads too. Default: only the CRC-32 of each record. */
+  readonly verifyReads?: boolean | undefined;
+}
+
+/** Blobs listed at a time. */
+const PAGE = 1000;
+/** Blobs taken out of a namespace in one step. */
+const DELETE_STEP = 1000;
+
+/** The blobs of a namespace. Disposing it closes nothing: chunks and writer belong to others. */
+export function createCasStore(options: CasStoreOptions): BlobStore {
+  return new CasStore(options);
+}
+
+class CasStore implements BlobStore {
+  readonly #options: CasStoreOptions;
+  readonly #world: ReadWorld;
+
+  constructor(options: CasStoreOptions) {
+    this.#options = options;
+    const { chunks, port, verifyReads = false } = options;
+    const onUse = (kind: "chunk" | "recipe", ids: readonly Bytes[]) => port.touch(kind, ids);
+    this.#world = { chunks, verifyReads, onUse };
+  }
+
+  get namespace(): string {
+    return this.#options.namespace;
+  }
+
+  async get(digest: Digest, options: BlobGetOptions = {}): Promise<ObjectBody | undefined> {
+    throwIfAborted(options.signal);
+    if (digest === EMPTY_DIGEST) {
+      resolveRange(options.range, 0);
+      return bytesBody(new Uint8Array(0));
+    }
+    const [size] = this.#options.visibility.find(this.namespace, [digest]);
+    if (size === undefined) return undefined;
+    return await readBlob(this.#world, { digest, size }, options);
+  }
+
+  /**
+   * A blob that this namespace sees already, whole, is answered at once: its source is cancelled,
+   * so other bytes under its digest are never noticed, and never kept.
+   */
+  async put(
+    digest: Digest | undefined,
+    source: ByteSource,
+    options: SignalOptions = {},
+  ): Promise<BlobRef> {
+    const here = digest === undefined ? undefined : (await this.stat([digest], options))[0];
+    if (here) {
+      await discard(source, options);
+      return here;
+    }
+    const { port, maxBlobSize } = this.#options;
+    const { blob, batch } = await receive(source, {
+      port,
+      upload: crypto.randomUUID(),
+      expected: digest,
+      limit: maxBlobSize,
+      signal: options.signal,
+    });
+    if (blob.size > 0) await port.commit({ ...batch, link: [{ namespace: this.namespace, blob }] });
+    return blob;
+  }
+
+  async stat(
+    digests: readonly Digest[],
+    options: SignalOptions = {},
+  ): Promise<(BlobRef | undefined)[]> {
+    throwIfAborted(options.signal);
+    const sizes = this.#options.visibility.find(this.namespace, digests);
+    const found: BlobRef[] = [];
+    const answers = digests.map((digest, n) => {
+      if (digest === EMPTY_DIGEST) return { digest, size: 0 };
+      const size = sizes[n];
+      if (size === undefined) return undefined;
+      const blob = { digest, size };
+      found.push(blob);
+      return blob;
+    });
+    const whole = new Map<BlobRef, boolean>();
+    const states = await this.#options.presence.whole(found);
+    found.forEach((blob, n) => whole.set(blob, states[n]!));
+    return answers.map((blob) => blob && (whole.get(blob) ?? true) ? blob : undefined);
+  }
+
+  async delete(digests: readonly Digest[], options: SignalOptions = {}): Promise<void> {
+    const { port, visibility } = this.#options;
+    for (let from = 0; from < digests.length; from += DELETE_STEP) {
+      throwIfAborted(options.signal);
+      const step = digests.slice(from, from + DELETE_STEP);
+      const sizes = visibility.find(this.namespace, step);
+      const unlink = step.filter((_, n) => sizes[n] !== undefined)
+        .map((digest) => ({ namespace: this.namespace, digest }));
+      if (unlink.length > 0) await port.commit({ unlink });
+    }
+  }
+
+  async *list(
+    options: SignalOptions & { after?: Digest | undefined } = {},
+  ): AsyncIterable<BlobRef> {
+    let { after } = options;
+    while (true) {
+      throwIfAborted(options.signal);
+      const page = this.#options.visibility.list(this.namespace, after, PAGE);
+      if (page.length === 0) return;
+      const whole = await this.#options.presence.whole(page);
+      for (const [n, blob] of page.entries()) if (whole[n]) yield blob;
+      after = page.at(-1)!.digest;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Gives up a source that is not needed: its sender may go on to its end, unread. */
+async function discard(source: ByteSource, options: SignalOptions): Promise<void> {
+  if (source.bytes === undefined) await source.open(options).cancel();
+}
