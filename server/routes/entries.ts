@@ -13,6 +13,7 @@ import {
   headerText,
   KEY_VALUE_PROTOCOL,
 } from "../../protocol/url_space.ts";
+import { mutabilityOf } from "../../policy/mutability.ts";
 import type { Answer } from "../answer.ts";
 import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missing } from "../answer.ts";
 import { draftOf, findEntry } from "../entry_access.ts";
@@ -96,11 +97,9 @@ async function put(exchange: Exchange): Promise<Answer> {
 async function namedDraft(exchange: Exchange, once: boolean): Promise<EntryDraft> {
   const text = await readJsonText(exchange, ENTRY_MEDIA_TYPE);
   const { immutable, ...facts } = parseJson(EntryInputSchema, text, "the entry");
-  return draftOf(exchange, {
-    ...facts,
-    protocol: protocolOf(exchange),
-    ...mutable(once || immutable),
-  });
+  const protocol = protocolOf(exchange);
+  const fixed = once || immutable || mutabilityOf(protocol) === "immutable";
+  return draftOf(exchange, { ...facts, protocol, ...mutable(fixed) });
 }
 
 function mutable(once: boolean): Pick<EntryDraft, "mutability"> {

@@ -1,6 +1,7 @@
 /** `GET /v1/entries` and `/v1/info`: what is here, without the bytes. */
 import type { EntryKey } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
+import { MAX_BATCH_DIGESTS } from "../../core/limits.ts";
 import { fromBase64Url, toBase64Url } from "../../core/token.ts";
 import { entryInfo } from "../../protocol/convert.ts";
 import type { EntryInfo } from "../../protocol/json.ts";
@@ -44,6 +45,7 @@ async function list(exchange: Exchange): Promise<Answer> {
   const entries: EntryInfo[] = [];
   let last: EntryKey | undefined;
   let more = false;
+  let blobs = 0;
   const items = deps.cache.scan({
     namespace,
     scopes: principal.readScopes,
@@ -55,11 +57,13 @@ async function list(exchange: Exchange): Promise<Answer> {
   });
   for await (const item of items) {
     if (item.type !== "entry") continue;
-    if (entries.length === limit) {
+    // A page ends early where entries name very many blobs: it is one string in memory.
+    if (entries.length === limit || blobs > MAX_BATCH_DIGESTS) {
       more = true;
       break;
     }
     entries.push(entryInfo(item.entry));
+    blobs += item.entry.blobs.length;
     last = item.entry;
   }
   return jsonAnswer({ entries, next: more && last ? cursorOf(last) : null });
