@@ -1,0 +1,86 @@
+/** Makes room: the least recently used pack goes as a whole, what is hot in it moves forward. */
+import { dropSegment } from "./drop.ts";
+import { CacheError } from "../../core/errors.ts";
+import { moveForward, recordsOf } from "./move.ts";
+import type { Movable } from "./move.ts";
+import type { Pack } from "./pack.ts";
+import { recordBytes } from "./places.ts";
+import type { SegmentRow } from "./places.ts";
+import { openSegment } from "./segment_bytes.ts";
+import { flushTouches } from "./touches.ts";
+
+/** Of a victim at most this share moves because it is hot: else evicting would free too little. */
+const HOT_SHARE = 0.25;
+/** A victim of which open uploads need more than this is left alone. */
+const HELD_SHARE = 0.5;
+
+/** Takes one data pack away; tells whether there was one. Runs as a job. */
+export async function evictOne(pack: Pack): Promise<boolean> {
+  pack.fault("evict.begin");
+  flushTouches(pack);
+  for (const number of pack.tables.victims()) {
+    const segment = pack.tables.segment(number);
+    if (!segment || heldBytes(pack, segment) > segment.size * HELD_SHARE) continue;
+    if (await evict(pack, segment)) return true;
+  }
+  return false;
+}
+
+async function evict(pack: Pack, segment: SegmentRow): Promise<boolean> {
+  const { counters } = pack.options;
+  const moved = await keepNeeded(pack, segment);
+  if (moved === undefined) return false;
+  const lost = await dropSegment(pack, segment, () => heldRecords(pack, segment).length > 0);
+  if (lost === undefined) return false;
+  counters.add("evicted_segments");
+  counters.add("evicted_bytes", segment.size);
+  pack.report({ type: "evicted", segment: segment.name, bytes: segment.size, lost, moved });
+  return true;
+}
+
+/** Moves what must or should survive; `undefined` when something held can not be moved. */
+async function keepNeeded(pack: Pack, segment: SegmentRow): Promise<number | undefined> {
+  using source = openSegment({ files: pack.files, objects: pack.options.objects }, segment);
+  // A pack that is gone from its medium has nothing to keep.
+  if (!source) return 0;
+  let moved = 0;
+  try {
+    moved += await moveForward(pack, source, hotRecords(pack, segment));
+  } catch (error) {
+    // On a full disk the hot records go with the rest: room now is worth more.
+    if (!(error instanceof CacheError)) throw error;
+  }
+  try {
+    // While some move, an upload may come to rely on others: look again until there are none.
+    for (let held = heldRecords(pack, segment); held.length > 0;) {
+      moved += await moveForward(pack, source, held);
+      const left = heldRecords(pack, segment);
+      if (left.length >= held.length) return undefined;
+      held = left;
+    }
+    return moved;
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    return undefined;
+  }
+}
+
+function heldRecords(pack: Pack, segment: SegmentRow): Movable[] {
+  if (pack.holdings.size === 0) return [];
+  const { rows, pending } = recordsOf(pack, segment);
+  return [...pending, ...rows.filter(({ kind, id }) => pack.holdings.get(kind, id))];
+}
+
+function heldBytes(pack: Pack, segment: SegmentRow): number {
+  return heldRecords(pack, segment).reduce((sum, record) => sum + recordBytes(record), 0);
+}
+
+/** What was used more recently than the average of the store, the latest first, in place order. */
+function hotRecords(pack: Pack, segment: SegmentRow): Movable[] {
+  const average = pack.tables.averageUse();
+  const { rows } = recordsOf(pack, segment);
+  const hot = rows.filter(({ used }) => used > average).sort((a, b) => b.used - a.used);
+  let left = segment.size * HOT_SHARE;
+  return hot.filter((record) => (left -= recordBytes(record)) >= 0)
+    .sort((a, b) => a.offset - b.offset);
+}

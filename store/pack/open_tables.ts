@@ -1,0 +1,52 @@
+/** Opens the tables of a store, or makes new ones when they can not be used. */
+import fs from "node:fs";
+import { openTablesFile, TABLES_FILE } from "./schema.ts";
+import { Tables } from "./tables.ts";
+
+/** Tables, and why they are new if they are. */
+export interface OpenedTables {
+  readonly tables: Tables;
+  /** Whether the last writer closed the store. */
+  readonly clean: boolean;
+  /** Why all of it must be read again from segments and packs. */
+  readonly rebuild: string | undefined;
+}
+
+/**
+ * Opens `packs.sqlite` in a folder, or in memory. A file that is damaged or of another version is
+ * set aside under `packs.sqlite.damaged`: it is only a cache of what the segments say.
+ */
+export function openTables(dir: string | undefined): OpenedTables {
+  if (dir === undefined) {
+    const tables = new Tables(openTablesFile(":memory:"));
+    return { tables, clean: true, rebuild: undefined };
+  }
+  const path = `${dir}/${TABLES_FILE}`;
+  if (!fs.existsSync(path)) return fresh(path, "there are none");
+  let tables: Tables | undefined;
+  try {
+    tables = new Tables(openTablesFile(path));
+    const clean = tables.meta("clean") === 1;
+    const damage = clean ? "ok" : quickCheck(tables);
+    if (damage === "ok") return { tables, clean, rebuild: undefined };
+    tables.close();
+    return setAside(path, damage);
+  } catch (error) {
+    tables?.close();
+    return setAside(path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function quickCheck(tables: Tables): string {
+  return String(tables.db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
+}
+
+function setAside(path: string, why: string): OpenedTables {
+  fs.renameSync(path, `${path}.damaged`);
+  for (const suffix of ["-wal", "-shm"]) fs.rmSync(path + suffix, { force: true });
+  return fresh(path, why);
+}
+
+function fresh(path: string, rebuild: string): OpenedTables {
+  return { tables: new Tables(openTablesFile(path)), clean: false, rebuild };
+}

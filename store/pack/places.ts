@@ -1,0 +1,59 @@
+/** Where records and segments are: the words that tables, writer and reader share. */
+import type { RecordCodec } from "../../codec/record.ts";
+import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
+import type { SegmentKind } from "../../codec/segment.ts";
+import type { RecordKind } from "../../core/record.ts";
+import { KIND_NUMBER } from "../../core/record.ts";
+
+/** Where one record stands. */
+export interface Place {
+  /** The local number of its segment. */
+  readonly segment: number;
+  /** Of its header, from the start of the segment. */
+  readonly offset: number;
+  /** Bytes of the body as it stands there. */
+  readonly stored: number;
+  /** Bytes of the plain body. */
+  readonly raw: number;
+  readonly codec: RecordCodec;
+}
+
+/**
+ * `building`: a log that is not complete. `active`: being appended. `full`: complete, its file is
+ * still in the folder of active segments. `sealed`: an object. `dropping`: nothing points to it,
+ * its bytes are about to go.
+ */
+export type SegmentState = "building" | "active" | "full" | "sealed" | "dropping";
+
+/** One row of the table of segments. */
+export interface SegmentRow {
+  readonly number: number;
+  /** 32 hex digits. */
+  readonly name: string;
+  readonly area: SegmentKind;
+  readonly state: SegmentState;
+  /** Bytes on the medium. */
+  readonly size: number;
+  /** Bytes of the records that the tables point to, with their headers. */
+  readonly live_bytes: number;
+  readonly live_records: number;
+  /** Everything before this offset is in the tables; of a full segment, where its records end. */
+  readonly applied: number;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+}
+
+/** Bytes of a record with its header. */
+export function recordBytes(place: Pick<Place, "stored">): number {
+  return RECORD_HEADER_BYTES + place.stored;
+}
+
+/** Whether both are the same bytes of the same file. */
+export function samePlace(a: Place, b: Place): boolean {
+  return a.segment === b.segment && a.offset === b.offset;
+}
+
+/** A record's name as a map key. */
+export function recordKey(kind: RecordKind, id: Uint8Array): string {
+  return String.fromCharCode(KIND_NUMBER[kind], ...id);
+}

@@ -1,0 +1,153 @@
+/** Packs that the tables do not know are taken in; packs that are gone are forgotten. */
+import { decodeFooter, decodeTrailer, TRAILER_BYTES } from "../../codec/footer.ts";
+import type { FooterRow, Trailer } from "../../codec/footer.ts";
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
+import type { SegmentHeader } from "../../codec/segment.ts";
+import { fromHex } from "../../core/digest.ts";
+import { isKind } from "../../core/errors.ts";
+import { localObject } from "./local_copy.ts";
+import { insertScanned, isDataKind } from "./recover.ts";
+import type { Opening } from "./recover.ts";
+import { farSegment, fileSegment } from "./segment_bytes.ts";
+import { segmentFileName } from "./segment_files.ts";
+import type { SegmentBytes } from "./segment_bytes.ts";
+
+const NAME = /^(data|log)\/[0-9a-f]{2}\/([0-9a-f]{32})$/;
+
+interface FoundPack {
+  readonly key: string;
+  readonly size: number;
+  readonly header: SegmentHeader;
+  readonly rows: readonly FooterRow[] | undefined;
+  readonly recordsEnd: number;
+}
+
+/**
+ * Compares the tables with the object store: a pack without a row is taken in by its footer (or,
+ * if that is damaged, by reading all of it), a row without a pack is dropped. Tells how many packs
+ * were taken in. Runs before the files of the folder are looked at: a file whose pack is whole
+ * is a second name of the same bytes, and must not be appended or cut.
+ * @throws {CacheError} `unsupported` when a newer program wrote one of them, `unavailable`
+ */
+export async function reconcilePacks(opening: Opening): Promise<number> {
+  const { tables, files, options: { objects } } = opening;
+  const known = new Map(tables.segments().map((row) => [row.name, row]));
+  const local = new Set(files.list());
+  const there = new Set<string>();
+  const found: FoundPack[] = [];
+  for (const prefix of ["data/", "log/"]) {
+    for await (const { key, size } of objects.list({ prefix })) {
+      const name = NAME.exec(key)?.[2];
+      if (name === undefined) continue;
+      const row = known.get(name);
+      there.add(name);
+      if (row?.state === "dropping") continue;
+      const fileName = segmentFileName(name);
+      if (row && row.state === "sealed" && !local.has(fileName)) continue;
+      const pack = await inspect(opening, key, size);
+      if (local.has(fileName)) {
+        // Half a pack, on a medium that can show one: the file has all of it.
+        if (!pack.rows) continue;
+        files.remove(fileName);
+      }
+      if (!row) found.push(pack);
+      else {
+        tables.transaction(() => {
+          tables.setSegment(row.number, { state: "sealed", size, applied: pack.recordsEnd });
+        });
+      }
+    }
+  }
+  forgetMissing(opening, there);
+  found.sort((a, b) => a.header.number - b.header.number || (a.key < b.key ? -1 : 1));
+  for (const pack of found) await takeIn(opening, pack);
+  return found.length;
+}
+
+function forgetMissing(opening: Opening, there: ReadonlySet<string>): void {
+  const { tables, files, options } = opening;
+  const local = new Set(files.list());
+  for (const row of tables.segments()) {
+    if (there.has(row.name) || local.has(segmentFileName(row.name)) || row.state === "dropping") {
+      continue;
+    }
+    const records = tables.transaction(() => {
+      const records = tables.removeAll(row.number);
+      tables.forgetQuarantine(row.number);
+      tables.deleteSegment(row.number);
+      return records;
+    });
+    if (records > 0) options.counters.add("losses", records);
+    if (records > 0 || row.applied > SEGMENT_HEADER_BYTES) {
+      options.report({ type: "pack_lost", segment: row.name, records });
+    }
+  }
+}
+
+async function inspect(opening: Opening, key: string, size: number): Promise<FoundPack> {
+  const { objects } = opening.options;
+  const path = objects.capability.pathOf(key);
+  using source = path === undefined ? farSegment(objects, key) : fileSegment(path);
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  const header = await headerOf(source, name, key.startsWith("log/") ? "log" : "data");
+  const footer = source && await footerOf(source, size, name);
+  const recordsEnd = footer?.trailer.recordsEnd ?? size;
+  return { key, size, header, rows: footer?.rows, recordsEnd };
+}
+
+async function headerOf(
+  source: SegmentBytes | undefined,
+  name: string,
+  kind: SegmentHeader["kind"],
+): Promise<SegmentHeader> {
+  try {
+    const bytes = await source?.read(0, SEGMENT_HEADER_BYTES) ?? new Uint8Array(0);
+    return { ...decodeSegmentHeader(bytes), kind, id: fromHex(name) };
+  } catch (error) {
+    if (!isKind(error, "corrupt")) throw error;
+    return { kind, id: fromHex(name), created: parseInt(name.slice(0, 12), 16), number: 0 };
+  }
+}
+
+async function footerOf(
+  source: SegmentBytes,
+  size: number,
+  name: string,
+): Promise<{ trailer: Trailer; rows: FooterRow[] } | undefined> {
+  if (size < TRAILER_BYTES) return undefined;
+  try {
+    const trailer = decodeTrailer(await source.read(size - TRAILER_BYTES, TRAILER_BYTES), size);
+    if (trailer.segmentId.toHex() !== name) return undefined;
+    // Log packs are only ever read from their first record to their last.
+    if (trailer.kind === "log") return { trailer, rows: [] };
+    const rows = decodeFooter(await source.read(trailer.recordsEnd, trailer.rowsBytes), trailer);
+    return { trailer, rows };
+  } catch (error) {
+    if (isKind(error, "corrupt")) return undefined;
+    throw error;
+  }
+}
+
+async function takeIn(opening: Opening, pack: FoundPack): Promise<void> {
+  const { tables, files, options } = opening;
+  const { header: { number, kind: area, created }, size, rows, key } = pack;
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  const taken = number === 0 || tables.segment(number) !== undefined;
+  const home = { files, objects: options.objects };
+  using copy = rows === undefined ? await localObject(home, key) : undefined;
+  tables.transaction(() => {
+    const base = { name, area, state: "sealed", size, applied: pack.recordsEnd, created } as const;
+    const at = tables.addSegment(taken ? base : { ...base, number });
+    const row = tables.segment(at)!;
+    const used = Math.floor(created / 1000);
+    for (const { kind, id, offset, codec, storedLength: stored, rawLength: raw } of rows ?? []) {
+      if (!isDataKind(kind)) continue;
+      const ownId = new Uint8Array(id);
+      tables.insert({ kind, id: ownId, segment: at, offset, stored, raw, codec, used });
+    }
+    if (!copy) return;
+    const part = { read: copy.read, from: SEGMENT_HEADER_BYTES, end: copy.size };
+    const { end } = insertScanned(opening, row, part);
+    tables.setSegment(at, { state: "sealed", size, applied: end });
+  });
+}

@@ -1,0 +1,310 @@
+/** What the writer does to the tables; every change is part of a transaction. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { kindOfNumber } from "../../codec/record.ts";
+import type { SegmentKind } from "../../codec/segment.ts";
+import type { Bytes } from "../../core/digest.ts";
+import type { DataKind } from "../../core/record.ts";
+import { KIND_NUMBER } from "../../core/record.ts";
+import type { Place, SegmentRow, SegmentState } from "./places.ts";
+import { recordBytes } from "./places.ts";
+import { readTotals } from "./schema.ts";
+import type { PackTotals } from "./schema.ts";
+
+/** A record as its row has it. */
+export interface LocatedRecord extends Place {
+  readonly kind: DataKind;
+  readonly id: Bytes;
+  /** Seconds since 1970. */
+  readonly used: number;
+}
+
+/** A place that failed its check; `kind` and `id` are missing where not even they could be read. */
+export interface QuarantineRow {
+  readonly kind: DataKind | undefined;
+  readonly id: Bytes | undefined;
+  readonly segment: number;
+  readonly offset: number;
+  readonly length: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+const SQL = {
+  find: "SELECT segment, offset, stored, raw, codec, used FROM location WHERE kind = ? AND id = ?",
+  insert: "INSERT INTO location VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+  place: "UPDATE location SET segment = ?, offset = ?, stored = ?, codec = ? " +
+    "WHERE kind = ? AND id = ?",
+  use: "UPDATE location SET used = ? WHERE kind = ? AND id = ?",
+  remove: "DELETE FROM location WHERE kind = ? AND id = ?",
+  removeAll: "DELETE FROM location WHERE segment = ?",
+  rows: "SELECT * FROM location WHERE segment = ? AND offset >= ? ORDER BY offset LIMIT ?",
+  shift: "UPDATE segments SET live_bytes = live_bytes + ?, live_records = live_records + ?, " +
+    "used_sum = used_sum + ? WHERE number = ?",
+  empty: "UPDATE segments SET live_bytes = 0, live_records = 0, used_sum = 0 WHERE number = ?",
+  live: "SELECT count(*) AS records, coalesce(sum(kind = 1), 0) AS chunks, " +
+    "coalesce(sum(stored + 56), 0) AS stored, coalesce(sum(raw), 0) AS raw " +
+    "FROM location WHERE segment = ?",
+  totals: "UPDATE totals SET records = ?, chunks = ?, stored_bytes = ?, raw_bytes = ?, " +
+    "quarantined = ?, segments = ?, disk_bytes = ?",
+  addSegment: "INSERT INTO segments (number, name, area, state, size, applied, created) " +
+    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+  setSegment: "UPDATE segments SET state = ?, size = ?, applied = ? WHERE number = ?",
+  deleteSegment: "DELETE FROM segments WHERE number = ?",
+  segment: "SELECT number, name, area, state, size, live_bytes, live_records, applied, created " +
+    "FROM segments WHERE number = ?",
+  segments: "SELECT number, name, area, state, size, live_bytes, live_records, applied, created " +
+    "FROM segments ORDER BY number",
+  // The least recently used on average; what nothing points to comes first.
+  victims: "SELECT number FROM segments WHERE area = 'data' AND state IN ('sealed', 'full') " +
+    "ORDER BY CASE WHEN live_records = 0 THEN 0.0 " +
+    "ELSE CAST(used_sum AS REAL) / live_records END, number",
+  averageUse: "SELECT sum(CAST(used_sum AS REAL)) / sum(live_records) AS used FROM segments " +
+    "WHERE area = 'data'",
+  getMeta: "SELECT value FROM meta WHERE key = ?",
+  setMeta: "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+  damage:
+    "INSERT INTO quarantine (kind, id, segment, offset, length, at) VALUES (?, ?, ?, ?, ?, ?)",
+  damaged: "SELECT 1 AS known FROM quarantine WHERE segment = ? AND offset = ?",
+  heal: "DELETE FROM quarantine WHERE id = ? AND kind = ?",
+  forget: "DELETE FROM quarantine WHERE segment = ?",
+  quarantine: "SELECT kind, id, segment, offset, length, at FROM quarantine ORDER BY number",
+  quarantined: "SELECT count(*) AS count FROM quarantine",
+} as const;
+
+/** Rows and totals of `packs.sqlite`. */
+export class Tables {
+  readonly db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #shifts = new Map<number, { bytes: number; records: number; used: number }>();
+  #totals: PackTotals;
+  #inside = false;
+
+  constructor(db: DatabaseSync) {
+    this.db = db;
+    this.#totals = readTotals(db);
+  }
+
+  /** The totals as of the last commit, or as changed by the transaction that is running. */
+  get totals(): PackTotals {
+    return this.#totals;
+  }
+
+  /**
+   * Runs `change` in one transaction: all of it or nothing. `durable` also waits for the disk;
+   * without it the change may be lost with the power, and is found again in the segments.
+   */
+  transaction<T>(change: () => T, options: { durable?: boolean } = {}): T {
+    if (this.#inside) throw new TypeError("Cannot begin a transaction within another");
+    const before = this.#totals;
+    if (options.durable) this.db.exec("PRAGMA synchronous = FULL");
+    this.#inside = true;
+    try {
+      this.db.exec("BEGIN IMMEDIATE");
+      const result = change();
+      this.#flushTotals(before);
+      this.db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#totals = before;
+      this.#shifts.clear();
+      // SQLite has rolled back by itself after some errors (a full disk).
+      if (this.db.isTransaction) this.db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#inside = false;
+      if (options.durable) this.db.exec("PRAGMA synchronous = NORMAL");
+    }
+  }
+
+  find(kind: DataKind, id: Uint8Array): (Place & { readonly used: number }) | undefined {
+    return this.#get("find", KIND_NUMBER[kind], id) as
+      | (Place & { readonly used: number })
+      | undefined;
+  }
+
+  /** Adds a row unless there is one for this record; tells whether it did. */
+  insert(record: LocatedRecord): boolean {
+    const { kind, id, segment, offset, stored, raw, codec, used } = record;
+    const number = KIND_NUMBER[kind];
+    const run = this.#run("insert", number, id, segment, offset, stored, raw, codec, used);
+    if (run.changes === 0) return false;
+    this.#count(record, 1);
+    this.#shift(segment, recordBytes(record), 1, used);
+    if (this.#totals.quarantined > 0) this.#heal(number, id);
+    return true;
+  }
+
+  /** Lets a record stand elsewhere, if it still stands at `from`; tells whether it did. */
+  move(record: Pick<LocatedRecord, "kind" | "id">, from: Place, to: Place): boolean {
+    const row = this.find(record.kind, record.id);
+    if (!row || row.segment !== from.segment || row.offset !== from.offset) return false;
+    const number = KIND_NUMBER[record.kind];
+    this.#run("place", to.segment, to.offset, to.stored, to.codec, number, record.id);
+    this.#shift(from.segment, -recordBytes(from), -1, -row.used);
+    this.#shift(to.segment, recordBytes(to), 1, row.used);
+    this.#total({ stored_bytes: to.stored - from.stored });
+    return true;
+  }
+
+  /** Removes the row of a record, if it stands at `at` (default: anywhere). */
+  remove(kind: DataKind, id: Bytes, at?: Pick<Place, "segment" | "offset">): Place | undefined {
+    const row = this.find(kind, id);
+    if (!row || (at && (row.segment !== at.segment || row.offset !== at.offset))) return undefined;
+    this.#run("remove", KIND_NUMBER[kind], id);
+    this.#count({ ...row, kind }, -1);
+    this.#shift(row.segment, -recordBytes(row), -1, -row.used);
+    return row;
+  }
+
+  /** Notes a use; an older one than the row has changes nothing. */
+  use(kind: DataKind, id: Uint8Array, seconds: number): void {
+    const row = this.find(kind, id);
+    if (!row || row.used >= seconds) return;
+    this.#run("use", seconds, KIND_NUMBER[kind], id);
+    this.#shift(row.segment, 0, 0, seconds - row.used);
+  }
+
+  /** Removes all rows of a segment; tells how many there were. */
+  removeAll(segment: number): number {
+    const live = this.#get("live", segment) as Record<
+      "records" | "chunks" | "stored" | "raw",
+      number
+    >;
+    this.#run("removeAll", segment);
+    this.#shifts.delete(segment);
+    this.#run("empty", segment);
+    this.#total({
+      records: -live.records,
+      chunks: -live.chunks,
+      stored_bytes: -live.stored,
+      raw_bytes: -live.raw,
+    });
+    return live.records;
+  }
+
+  /** Records of a segment in the order of their places, from an offset on. */
+  rowsOf(segment: number, from = 0, limit = -1): LocatedRecord[] {
+    const rows = this.#statement("rows").all(segment, from, limit);
+    return rows.map((row) => ({
+      ...row,
+      kind: kindOfNumber(row["kind"] as number),
+    })) as unknown as LocatedRecord[];
+  }
+
+  /** Adds a segment; without a number it gets the next one, which is told. */
+  addSegment(
+    row: Omit<SegmentRow, "number" | "live_bytes" | "live_records"> & {
+      readonly number?: number | undefined;
+    },
+  ): number {
+    const { number = null, name, area, state, size, applied, created } = row;
+    const run = this.#run("addSegment", number, name, area, state, size, applied, created);
+    this.#total({ segments: 1 });
+    return Number(run.lastInsertRowid);
+  }
+  setSegment(number: number, to: { state: SegmentState; size: number; applied: number }): void {
+    this.#run("setSegment", to.state, to.size, to.applied, number);
+  }
+  deleteSegment(number: number): void {
+    if (this.#run("deleteSegment", number).changes > 0) this.#total({ segments: -1 });
+  }
+  segment(number: number): SegmentRow | undefined {
+    return this.#get("segment", number) as SegmentRow | undefined;
+  }
+  segments(area?: SegmentKind): SegmentRow[] {
+    const rows = this.#statement("segments").all() as unknown as SegmentRow[];
+    return area ? rows.filter((row) => row.area === area) : rows;
+  }
+  /** Data segments that can go, the least recently used first. */
+  victims(): number[] {
+    return this.#statement("victims").all().map((row) => row["number"] as number);
+  }
+  /** The average last use of all data records, seconds since 1970; 0 if there are none. */
+  averageUse(): number {
+    return (this.#get("averageUse")?.["used"] ?? 0) as number;
+  }
+
+  meta(key: string): number | undefined {
+    return this.#get("getMeta", key)?.["value"] as number | undefined;
+  }
+  setMeta(key: string, value: number): void {
+    this.#run("setMeta", key, value);
+  }
+
+  /** Notes a place that failed its check; tells whether it is new. */
+  quarantine(row: QuarantineRow): boolean {
+    if (this.#get("damaged", row.segment, row.offset)) return false;
+    const kind = row.kind ? KIND_NUMBER[row.kind] : null;
+    this.#run("damage", kind, row.id ?? null, row.segment, row.offset, row.length, row.at);
+    this.#total({ quarantined: 1 });
+    return true;
+  }
+  quarantined(): QuarantineRow[] {
+    return this.#statement("quarantine").all().map((row) => ({
+      ...row,
+      kind: row["kind"] === null ? undefined : kindOfNumber(row["kind"] as number),
+      id: row["id"] ?? undefined,
+    })) as unknown as QuarantineRow[];
+  }
+  /** Forgets damaged places of a segment that is gone. */
+  forgetQuarantine(segment: number): void {
+    this.#total({ quarantined: -Number(this.#run("forget", segment).changes) });
+  }
+  /** Sets what only the writer can know. */
+  setDiskBytes(bytes: number): void {
+    this.#totals = { ...this.#totals, disk_bytes: bytes };
+  }
+
+  close(): void {
+    if (this.db.isOpen) this.db.close();
+  }
+
+  #heal(kind: number, id: Uint8Array): void {
+    this.#total({ quarantined: -Number(this.#run("heal", id, kind).changes) });
+  }
+  #count(record: Pick<LocatedRecord, "kind" | "stored" | "raw">, sign: 1 | -1): void {
+    this.#total({
+      records: sign,
+      chunks: record.kind === "chunk" ? sign : 0,
+      stored_bytes: sign * recordBytes(record),
+      raw_bytes: sign * record.raw,
+    });
+  }
+  #total(change: Partial<Record<keyof PackTotals, number>>): void {
+    if (!this.#inside) throw new TypeError("Cannot change the tables outside a transaction");
+    const totals: Record<keyof PackTotals, number> = { ...this.#totals };
+    for (const [name, by] of Object.entries(change)) totals[name as keyof PackTotals] += by;
+    this.#totals = totals;
+  }
+  #shift(segment: number, bytes: number, records: number, used: number): void {
+    const shift = this.#shifts.get(segment);
+    if (!shift) this.#shifts.set(segment, { bytes, records, used });
+    else {
+      shift.bytes += bytes;
+      shift.records += records;
+      shift.used += used;
+    }
+  }
+  #flushTotals(before: PackTotals): void {
+    for (const [segment, { bytes, records, used }] of this.#shifts) {
+      this.#run("shift", bytes, records, used, segment);
+    }
+    this.#shifts.clear();
+    if (this.#totals === before) return;
+    const { records, chunks, stored_bytes, raw_bytes, quarantined, segments, disk_bytes } =
+      this.#totals;
+    const values = [records, chunks, stored_bytes, raw_bytes, quarantined, segments, disk_bytes];
+    this.#run("totals", ...values);
+  }
+  #statement(name: keyof typeof SQL): StatementSync {
+    let statement = this.#statements.get(name);
+    if (!statement) this.#statements.set(name, statement = this.db.prepare(SQL[name]));
+    return statement;
+  }
+  #get(name: keyof typeof SQL, ...values: SQLInputValue[]) {
+    return this.#statement(name).get(...values);
+  }
+  #run(name: keyof typeof SQL, ...values: SQLInputValue[]) {
+    return this.#statement(name).run(...values);
+  }
+}

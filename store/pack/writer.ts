@@ -1,0 +1,297 @@
+/** The one writer of segments and packs. */
+import type { ChunkSource } from "../../core/chunk_store.ts";
+import type { Bytes } from "../../core/digest.ts";
+import { CacheError, toCacheError } from "../../core/errors.ts";
+import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
+import { noteDamage } from "./damage.ts";
+import type { DamagedPlace } from "./damage.ts";
+import { diskBytes } from "./disk_bytes.ts";
+import { packError } from "./errors.ts";
+import { logPort } from "./log_port.ts";
+import { openPack } from "./open.ts";
+import type { PackWriterOptions } from "./options.ts";
+import { reportFailure, roll } from "./pack.ts";
+import type { Pack } from "./pack.ts";
+import { recordBytes, samePlace } from "./places.ts";
+import { openPackReader } from "./reader.ts";
+import type { SharedStore } from "./reader.ts";
+import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
+import { admit, Rounds, unwritten, writeHeld } from "./rounds.ts";
+import type { PackTotals } from "./schema.ts";
+import { sealFull } from "./seal.ts";
+import { openSegment } from "./segment_bytes.ts";
+import { collectGarbage } from "./sweep.ts";
+import type { Collected, CollectOptions } from "./sweep.ts";
+import type { QuarantineRow } from "./tables.ts";
+import { flushTouches, MAX_TOUCHES, noteTouches } from "./touches.ts";
+import { isGood, verifyAll } from "./verify.ts";
+import type { Verified, VerifyOptions } from "./verify.ts";
+
+/** Milliseconds that a use may wait before it is in the tables. */
+const TOUCH_FLUSH_MS = 1000;
+
+/**
+ * Appends, commits and looks after records; one instance a store, on one thread. What it resolved
+ * is on the disk.
+ */
+export interface PackWriter extends AsyncDisposable {
+  /**
+   * Adds records to an upload, written but not durable. What is here already is held, not stored
+   * again. Memory of bodies changes hands.
+   * @throws {CacheError} `quota_exceeded`, `unavailable`; the upload can then only be aborted
+   */
+  append(upload: string, records: readonly DataRecord[]): Promise<void>;
+  /**
+   * Resolves when these records and all of the upload are durable, and every look-up sees them.
+   * Ends the upload, also when it fails.
+   * @throws {CacheError} `quota_exceeded`, `unavailable`
+   */
+  commitRecords(upload: string | undefined, records: readonly DataRecord[]): Promise<void>;
+  /** Ends an upload and lets go what only it held. Safe for an unknown one. */
+  abort(upload: string): Promise<void>;
+  /** Notes uses at `at` (milliseconds since 1970); written within a second, never waits. */
+  touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
+  readonly log: LogPort;
+  /** Reads and checks all records. */
+  verify(options?: VerifyOptions): Promise<Verified>;
+  /** Removes what no root reaches, and rewrites packs that are mostly dead. */
+  gc(options: CollectOptions): Promise<Collected>;
+  stats(): PackTotals & { readonly open_uploads: number };
+  /** Places that failed their check and were not replaced since. */
+  damaged(): QuarantineRow[];
+  /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
+  reportDamage(place: DamagedPlace): void;
+  /** Writes all noted uses to the tables. */
+  flushTouches(): void;
+  /** Ends the active data segment now, and resolves when all that is full is sealed. */
+  seal(): Promise<void>;
+  /** For readers on this thread; the only way to read a store in memory. */
+  readonly shared: SharedStore;
+  /** Finishes what was begun and closes. Open uploads are gone. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens or makes a store for writing. That nobody else writes to the folder is the caller's
+ * business (a lock). After an unclean stop the tails of segments are read again; without usable
+ * tables, everything is found again from the packs.
+ *
+ * @throws {CacheError} `unsupported` when a newer program wrote it, `unavailable`,
+ * `permission_denied`, `quota_exceeded`
+ */
+export async function openPackWriter(options: PackWriterOptions): Promise<PackWriter> {
+  return new Writer(await openPack(options));
+}
+
+class Writer implements PackWriter {
+  readonly #pack: Pack;
+  readonly #rounds: Rounds;
+  readonly #reader: ChunkSource;
+  readonly #stop = new AbortController();
+  #flusher: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly log: LogPort;
+  readonly shared: SharedStore;
+
+  constructor(pack: Pack) {
+    this.#pack = pack;
+    this.#rounds = new Rounds(pack);
+    const { db } = pack.tables;
+    this.shared = { db, files: pack.files };
+    const { objects, counters } = pack.options;
+    this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
+    this.log = logPort(pack, this.#rounds);
+    pack.onFull = () => this.#sealSoon();
+    if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
+  }
+
+  async append(name: string, records: readonly DataRecord[]): Promise<void> {
+    this.#assertOpen();
+    const pack = this.#pack;
+    const upload = pack.holdings.upload(name);
+    try {
+      if (upload.failed) throw upload.failed;
+      for (const record of records) admit(pack, upload, record);
+      const fresh = unwritten(upload, records);
+      const bytes = neededBytes(fresh);
+      if (bytes > 0 && !hasRoom(pack, bytes)) await makeRoom(pack, bytes);
+      // Others may have written some of them while room was made.
+      const still = unwritten(upload, fresh);
+      checkRoom(pack, neededBytes(still));
+      if (pack.holdings.find(name) !== upload) throw ended(name);
+      if (upload.failed) throw upload.failed;
+      if (still.length === 0) return;
+      writeHeld(pack, still.map((record) => [upload, record]), "append.before_write");
+      pack.fault("append.after_write");
+    } catch (thrown) {
+      throw upload.failed ??= packError(thrown, "append", `to upload "${name}"`);
+    }
+  }
+
+  async commitRecords(upload: string | undefined, records: readonly DataRecord[]): Promise<void> {
+    this.#assertOpen();
+    await this.#rounds.commit(upload, records);
+  }
+
+  async abort(name: string): Promise<void> {
+    const upload = this.#pack.holdings.find(name);
+    if (upload) this.#pack.holdings.end(upload);
+  }
+
+  touch(kind: DataKind, ids: readonly Bytes[], at: number): void {
+    const { touches } = this.#pack;
+    noteTouches(touches, kind, { ids, at });
+    if (touches.size >= MAX_TOUCHES) this.#flushQuietly();
+    else if (!this.#closing) this.#flusher ??= this.#flushLater();
+  }
+
+  flushTouches(): void {
+    try {
+      flushTouches(this.#pack);
+    } catch (error) {
+      throw packError(error, "write", "uses of records");
+    }
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<Verified> {
+    this.#assertOpen();
+    return await this.#translated("verify", () => verifyAll(this.#pack, options));
+  }
+
+  async gc(options: CollectOptions): Promise<Collected> {
+    this.#assertOpen();
+    const collected = await this.#translated(
+      "collect",
+      () => collectGarbage(this.#pack, this.#reader, options),
+    );
+    this.#sealSoon();
+    return collected;
+  }
+
+  stats(): PackTotals & { open_uploads: number } {
+    const { tables, holdings } = this.#pack;
+    return { ...tables.totals, disk_bytes: diskBytes(this.#pack), open_uploads: holdings.open };
+  }
+
+  damaged(): QuarantineRow[] {
+    return this.#pack.tables.quarantined();
+  }
+
+  reportDamage(place: DamagedPlace): void {
+    this.#check(place).catch((error) => {
+      reportFailure(this.#pack, "quarantine", packError(error, "check", "a damaged record"));
+    });
+  }
+
+  async seal(): Promise<void> {
+    this.#assertOpen();
+    await this.#translated("seal", async () => {
+      const { data, log } = this.#pack.active;
+      if (!data.empty) roll(this.#pack, "data");
+      if (!log.empty) roll(this.#pack, "log");
+      await this.#pack.jobs.idle();
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const pack = this.#pack;
+    this.#stop.abort();
+    await this.#flusher;
+    await this.#rounds.idle();
+    await pack.jobs.close();
+    await this.#reader[Symbol.asyncDispose]();
+    try {
+      this.#flushQuietly();
+      const { data, log } = pack.active;
+      data.sync();
+      log.sync();
+      pack.fault("close.before_clean");
+      pack.tables.transaction(() => {
+        for (const { number, synced } of [data, log]) {
+          pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
+        }
+        pack.tables.setMeta("clean", 1);
+      }, { durable: true });
+      pack.fault("close.after_clean");
+    } catch (error) {
+      throw packError(error, "close", "the store");
+    } finally {
+      pack.active.data.close();
+      pack.active.log.close();
+      pack.tables.close();
+    }
+  }
+
+  #sealSoon(): void {
+    if (this.#closing) return;
+    this.#pack.jobs.run(() => sealFull(this.#pack)).catch((error) => {
+      reportFailure(this.#pack, "seal", toCacheError(error, "pack.seal"));
+    });
+  }
+
+  async #flushLater(): Promise<void> {
+    try {
+      await this.#pack.options.clock.sleep(TOUCH_FLUSH_MS, this.#stop.signal);
+    } catch {
+      // The store is being closed, which flushes once more itself.
+      return;
+    } finally {
+      this.#flusher = undefined;
+    }
+    this.#flushQuietly();
+  }
+
+  #flushQuietly(): void {
+    try {
+      flushTouches(this.#pack);
+    } catch (error) {
+      // They wait for the next time; on a full disk they may not grow without end.
+      if (this.#pack.touches.size >= MAX_TOUCHES) this.#pack.touches.clear();
+      reportFailure(this.#pack, "touch", packError(error, "write", "uses of records"));
+    }
+  }
+
+  /** Reads a place again: a reader may have met a moment's trouble, or a record on its way. */
+  async #check(place: DamagedPlace): Promise<void> {
+    const { tables, files, options: { objects } } = this.#pack;
+    const { kind, id } = place;
+    if (!kind || !id) return;
+    const row = tables.find(kind, id);
+    if (!row || row.segment !== place.segment || row.offset !== place.offset) return;
+    const segment = tables.segment(row.segment);
+    using source = segment && openSegment({ files, objects }, segment);
+    const read = await source?.read(row.offset, recordBytes(row));
+    const now = tables.find(kind, id);
+    if (!now || !samePlace(now, row)) return;
+    if (read && isGood(read, { ...row, kind, id })) return;
+    noteDamage(this.#pack, { ...place, length: recordBytes(row) });
+  }
+
+  async #translated<T>(verb: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw packError(error, verb, "the store");
+    }
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing) return;
+    throw new CacheError("unavailable", "Cannot write: the store is closed", {
+      operation: "pack.write",
+    });
+  }
+}
+
+function ended(name: string): CacheError {
+  return new CacheError("conflict", `Cannot append to upload "${name}": it was ended meanwhile`, {
+    operation: "pack.append",
+  });
+}
