@@ -9,7 +9,8 @@ import { Counters } from "../core/counters.ts";
 import { MAX_BLOB_BYTES } from "../core/limits.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
-import { blobsPresent } from "../store/cas/presence.ts";
+import { blobsPresent, Presence } from "../store/cas/presence.ts";
+import { tableBytes } from "../store/pack/disk_bytes.ts";
 import { openPackReader } from "../store/pack/reader.ts";
 import { openPackWriter } from "../store/pack/writer.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
@@ -71,21 +72,30 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       objects,
       maxSize,
       reserve: () => diskFacts(folder),
+      otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens),
       clock,
       counters,
-      report: (event) => describePackEvent(event, report),
+      report(event) {
+        const line = describePackEvent(event);
+        if (line !== undefined) report(line);
+      },
       onRetire(segments) {
         chunks?.retire(segments);
         for (const thread of threads) thread.retire(segments);
       },
     }),
   );
-  const verifyReads = packs.unclean;
   const chunks = stack.use(
-    openPackReader({ dir: folder, objects, counters, clock, onDamage: (at) => packs.damaged(at) }),
+    openPackReader({
+      store: { dir: folder },
+      objects,
+      counters,
+      onDamage: (place) => packs.reportDamage(place),
+    }),
   );
+  const presence = new Presence(chunks);
   const present: Present = (namespace, blobs) =>
-    blobsPresent(namespace, blobs, { chunks, visibility: index.visibility });
+    blobsPresent(namespace, blobs, { presence, visibility: index.visibility });
   const index = stack.use(
     await openIndexWriter({
       path: paths.index,
@@ -107,7 +117,6 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     clock,
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
-    verifyReads,
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
     report: (error) => report(error.message),
@@ -116,16 +125,15 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
   return new Engine({
     dir: folder,
     maxSize,
-    verifyReads,
     counters,
     tokens,
     adminToken,
     cache,
-    maintenance: createMaintenance({ packs, index, chunks }),
+    maintenance: createMaintenance({ packs, index, presence, chunks, port }),
     services: {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),
-      damaged: (at) => packs.damaged(at),
+      damaged: (place) => packs.reportDamage(place),
     },
     threads,
     facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),

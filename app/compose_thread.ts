@@ -50,11 +50,10 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     new WriterClient(options.writer, { onRetire: (segments) => chunks.retire(segments) }),
   );
   const chunks = stack.use(openPackReader({
-    dir: config.dir,
+    store: { dir: config.dir },
     objects,
     counters,
-    clock,
-    onDamage: (damage) => port.damaged(damage),
+    onDamage: (place) => port.damaged(place),
   }));
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
@@ -64,7 +63,6 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     clock,
     counters,
     maxBlobSize: config.maxBlobSize,
-    verifyReads: config.verifyReads,
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => port.touchEntries(ids, at),
     report: (error) => notice(error.message),
@@ -93,6 +91,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     publicRead: new Set(config.publicRead),
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,
+    uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();
   return { handler, log, metrics, [Symbol.asyncDispose]: () => owned.disposeAsync() };

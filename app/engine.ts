@@ -14,7 +14,6 @@ import { serveWriter } from "./writer_server.ts";
 export interface EngineParts {
   readonly dir: string;
   readonly maxSize: number | undefined;
-  readonly verifyReads: boolean;
   readonly counters: Counters;
   readonly tokens: TokenStore;
   readonly adminToken: AdminToken;
@@ -50,9 +49,6 @@ export class Engine implements Opened {
   }
   get maxSize(): number | undefined {
     return this.#parts.maxSize;
-  }
-  get verifyReads(): boolean {
-    return this.#parts.verifyReads;
   }
   get counters(): Counters {
     return this.#parts.counters;

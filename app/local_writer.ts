@@ -25,7 +25,9 @@ export interface IndexStep {
 /** What is needed of the index. */
 export interface EntryWriter {
   get(key: EntryKey): Promise<Entry | undefined>;
-  commit(step: IndexStep): Promise<{ readonly puts: readonly PutOutcome[]; readonly removed: number }>;
+  commit(
+    step: IndexStep,
+  ): Promise<{ readonly puts: readonly PutOutcome[]; readonly removed: number }>;
 }
 
 /** Joins packs and index. Disposing it closes neither: their owner does. */

@@ -2,6 +2,7 @@
 import type { PlainError } from "../core/errors.ts";
 import type { CommitBatch, CommitResult } from "../core/chunk_store.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
+import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { EntryId } from "../core/entry.ts";
 
@@ -12,7 +13,7 @@ export type PortRequest =
   | { readonly type: "abort"; readonly call: number; upload: string }
   | { readonly type: "touch"; kind: DataKind; ids: Bytes[] }
   | { readonly type: "touch_entries"; ids: EntryId[]; at: number }
-  | { readonly type: "damage"; kind: DataKind; id: Bytes }
+  | { readonly type: "damage"; place: DamagedPlace }
   | { readonly type: "call"; readonly call: number; operation: string; argument: unknown };
 
 /** To a serving thread. */

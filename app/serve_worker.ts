@@ -16,7 +16,7 @@ interface Running {
   readonly listener: Listener;
   readonly log: AccessLog;
   readonly metrics: ThreadMetrics;
-  readonly timer: number;
+  readonly timer: ReturnType<typeof setInterval>;
 }
 
 let running: Running | undefined;
@@ -48,7 +48,10 @@ async function handle(message: ToWorker): Promise<void> {
 async function start(message: Extract<ToWorker, { type: "start" }>): Promise<Running> {
   if (running) throw new CacheError("internal", "Cannot start: this thread serves already");
   const { config } = message;
-  const thread = await openServingThread({ ...message, notice: (text) => tell({ type: "notice", text }) });
+  const thread = await openServingThread({
+    ...message,
+    notice: (text) => tell({ type: "notice", text }),
+  });
   const { hostname, port, tls } = config;
   const listener = await listen(thread.handler, {
     hostname,

@@ -7,9 +7,9 @@ import type { Counters } from "../core/counters.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
-import { openIndexReader } from "../index/sqlite/reader.ts";
+import { openIndexReader } from "../index/open.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
-import { blobsPresent } from "../store/cas/presence.ts";
+import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { receive } from "../store/cas/receive.ts";
 import { EngineCache } from "./engine_cache.ts";
 
@@ -28,7 +28,6 @@ export interface ThreadStackOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly maxBlobSize: number;
-  readonly verifyReads: boolean;
   recordTotals(): RecordTotals;
   forwardTouch(ids: readonly EntryId[], at: number): void;
   report(error: CacheError): void;
@@ -42,9 +41,10 @@ export interface ThreadStack extends AsyncDisposable {
 
 /** Puts the parts of a thread together. */
 export function openThreadStack(options: ThreadStackOptions): ThreadStack {
-  const { chunks, port, clock, counters, maxBlobSize, verifyReads } = options;
+  const { chunks, port, clock, counters, maxBlobSize } = options;
+  const presence = new Presence(chunks);
   const present: Present = (namespace, blobs) =>
-    blobsPresent(namespace, blobs, { chunks, visibility: index.visibility });
+    blobsPresent(namespace, blobs, { presence, visibility: index.visibility });
   const index = openIndexReader({
     path: options.indexPath,
     keys: options.keys,
@@ -59,7 +59,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     port,
     counters,
     openBlobs: (namespace) =>
-      createCasStore({ namespace, chunks, visibility, port, maxBlobSize, verifyReads }),
+      createCasStore({ namespace, chunks, visibility, presence, port, maxBlobSize }),
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),

@@ -13,9 +13,9 @@ export interface WorkerConfig {
   readonly publicUrl: string | undefined;
   readonly allowedHosts: readonly string[];
   readonly publicRead: readonly string[];
-  readonly verifyReads: boolean;
   readonly accessLog: AccessLogMode;
-  readonly threads: number;
+  /** Milliseconds since 1970 when the server began. */
+  readonly started: number;
 }
 
 /** To a serving thread. */

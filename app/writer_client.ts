@@ -4,7 +4,9 @@ import type { Bytes } from "../core/digest.ts";
 import { CacheError, fromPlainError } from "../core/errors.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
+import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
+import { TouchBatch } from "./touch_batch.ts";
 
 interface Waiting {
   resolve(result: unknown): void;
@@ -23,6 +25,11 @@ export interface WriterClientOptions {
 export class WriterClient implements WriterPort {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #touches = new TouchBatch<DataKind | "entry">((kind, ids) => {
+    if (kind === "entry") this.#tell({ type: "touch_entries", ids, at: this.#touchedAt });
+    else this.#tell({ type: "touch", kind, ids });
+  });
+  #touchedAt = 0;
   #calls = 0;
   #closed = false;
 
@@ -54,17 +61,18 @@ export class WriterClient implements WriterPort {
   }
 
   touch(kind: DataKind, ids: readonly Bytes[]): void {
-    this.#tell({ type: "touch", kind, ids: [...ids] });
+    this.#touches.add(kind, ids);
   }
 
-  /** Notes uses of entries; buffered by the writer. */
+  /** Notes uses of entries; buffered. */
   touchEntries(ids: readonly EntryId[], at: number): void {
-    this.#tell({ type: "touch_entries", ids: [...ids], at });
+    this.#touchedAt = at;
+    this.#touches.add("entry", ids);
   }
 
   /** Reports a record that failed its check. */
-  damaged(kind: DataKind, id: Bytes): void {
-    this.#tell({ type: "damage", kind, id });
+  damaged(place: DamagedPlace): void {
+    this.#tell({ type: "damage", place });
   }
 
   /** Asks for rare work on the writer's thread; see `writer_server.ts` for the operations. */
@@ -74,6 +82,7 @@ export class WriterClient implements WriterPort {
 
   [Symbol.asyncDispose](): Promise<void> {
     if (!this.#closed) {
+      this.#touches.flush();
       this.#closed = true;
       this.#port.close();
       for (const waiting of this.#waiting.values()) {

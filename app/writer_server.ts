@@ -1,16 +1,15 @@
 /** The writer's side of a serving thread's `MessagePort`. */
 import type { WriterPort } from "../core/chunk_store.ts";
 import { toPlainError } from "../core/errors.ts";
-import type { Bytes } from "../core/digest.ts";
 import type { EntryId } from "../core/entry.ts";
-import type { DataKind } from "../core/record.ts";
+import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 
 /** What the writer's thread does for a serving thread. */
 export interface WriterServices {
   readonly writer: WriterPort;
   touchEntries(ids: readonly EntryId[], at: number): void;
-  damaged(kind: DataKind, id: Bytes): void;
+  damaged(place: DamagedPlace): void;
   /** Rare work, by name. */
   readonly operations: Readonly<Record<string, (argument: unknown) => Promise<unknown>>>;
 }
@@ -47,7 +46,7 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
     const request = event.data;
     if (request.type === "touch") return services.writer.touch(request.kind, request.ids);
     if (request.type === "touch_entries") return services.touchEntries(request.ids, request.at);
-    if (request.type === "damage") return services.damaged(request.kind, request.id);
+    if (request.type === "damage") return services.damaged(request.place);
     const { call } = request;
     work(request).then(
       (result) => answer({ type: "done", call, result }),

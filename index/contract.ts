@@ -132,6 +132,8 @@ export interface IndexReader extends IndexQueries {
 
 /** The one index that writes. */
 export interface IndexWriter extends EntryIndex {
+  /** Every namespace that was ever written to. */
+  namespaces(): string[];
   /** Names this index file; a new one after each rebuild, when sequences start anew. */
   indexId(): string;
   /**
