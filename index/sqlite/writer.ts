@@ -67,7 +67,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #background: Background;
   readonly #touches: TouchBuffer;
   readonly #indexId: string;
-  /** The newest stamp given; ahead of the tables while a round is on its way. */
+  /** The newest time given to a change; ahead of the tables' after a failed append. */
   #hlc = 0n;
   #queue: Waiting[] = [];
   /** The tail of what has the log to itself: rounds and compactions, one after the other. */
@@ -119,6 +119,9 @@ export class SqliteWriter implements IndexWriter {
   }
   indexId(): string {
     return this.#indexId;
+  }
+  namespaces(): string[] {
+    return this.#changes.namespaces().map(({ name }) => name);
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {
@@ -232,6 +235,8 @@ export class SqliteWriter implements IndexWriter {
         }
         if (records >= ROUND_RECORDS) break;
       }
+      // Kept even if the append fails: some of it may be in the log, and no stamp is given twice.
+      this.#hlc = round.hlc;
       if (records > 0) await this.#store(accepted.map(({ decided }) => decided));
       for (const { waiting, decided } of accepted) waiting.done.resolve(decided.outcome);
     } catch (error) {
@@ -245,24 +250,20 @@ export class SqliteWriter implements IndexWriter {
 
   #newRound(): Round {
     const options = this.#options;
+    const { sequence, hlc } = this.#changes.state;
     return new Round({
       context: this.#context,
       present: options.present,
       version: (id) => this.#reading.version(id),
       visibleSizes: (namespace, digests) => this.#reading.visibility.find(namespace, digests),
-      nextVersion: (namespace) => ({
+      nextVersion: (namespace, last) => ({
         epoch: translated("index.commit", () => this.#changes.epochOf(namespace)),
-        hlc: this.#nextHlc(),
+        hlc: nextHlc(last, options.clock.now()),
         device: options.device,
       }),
-      sequence: this.#changes.state.sequence,
+      sequence,
+      hlc: this.#hlc > hlc ? this.#hlc : hlc,
     });
-  }
-
-  #nextHlc(): bigint {
-    const { hlc } = this.#changes.state;
-    const last = this.#hlc > hlc ? this.#hlc : hlc;
-    return this.#hlc = nextHlc(last, this.#options.clock.now());
   }
 
   async #store(decided: readonly Decided[]): Promise<void> {

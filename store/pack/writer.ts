@@ -59,6 +59,8 @@ export interface PackWriter extends AsyncDisposable {
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
+  /** Forgets the damaged places: what fell with them was dropped on purpose. */
+  forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
   reportDamage(place: DamagedPlace): void;
   /** Writes all noted uses to the tables. */
@@ -175,6 +177,14 @@ class Writer implements PackWriter {
 
   damaged(): QuarantineRow[] {
     return this.#pack.tables.quarantined();
+  }
+
+  forgetDamage(): void {
+    const { tables } = this.#pack;
+    const segments = new Set(tables.quarantined().map((row) => row.segment));
+    tables.transaction(() => {
+      for (const segment of segments) tables.forgetQuarantine(segment);
+    });
   }
 
   reportDamage(place: DamagedPlace): void {
