@@ -17,22 +17,29 @@ const STAMP = `${ROOT}/.cache/compile.sha256`;
 export async function compile(): Promise<string> {
   const sum = sourceSum();
   if (await readIfThere(STAMP) === sum && await isFile(OUTPUT)) return OUTPUT;
-  const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
-  const { deno, env } = linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
-  // Beside the output, then renamed: the old one may be running.
-  const fresh = `${OUTPUT}.new-${Deno.pid}`;
-  try {
-    // A worker is started by URL, which the compiler does not see; nor are they in its graph.
-    const workers = filesWhere((path) => /^app\/[^/]*worker\.ts$/.test(path));
-    const includes = workers.flatMap((path) => ["--include", path]);
-    await run(deno, ["compile", "-A", "--no-check", ...includes, "-o", fresh, "cli.ts"], env);
-    await Deno.rename(fresh, OUTPUT);
-  } finally {
-    await Deno.remove(fresh).catch(() => {}); // it has its new name, or never was
-  }
+  // A worker is started by URL, which the compiler does not see; nor is it in the graph.
+  const workers = filesWhere((path) => /^app\/[^/]*worker\.ts$/.test(path));
+  await compileProgram("cli.ts", { output: OUTPUT, include: workers });
   await Deno.mkdir(`${ROOT}/.cache`, { recursive: true });
   await Deno.writeTextFile(STAMP, sum);
   return OUTPUT;
+}
+
+/** Compiles any program of the project; an `output` that is running is replaced, not written over. */
+export async function compileProgram(
+  entry: string,
+  options: { readonly output: string; readonly include?: readonly string[] },
+): Promise<void> {
+  const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
+  const { deno, env } = linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
+  const fresh = `${options.output}.new-${Deno.pid}`;
+  const includes = (options.include ?? []).flatMap((path) => ["--include", path]);
+  try {
+    await run(deno, ["compile", "-A", "--no-check", ...includes, "-o", fresh, entry], env);
+    await Deno.rename(fresh, options.output);
+  } finally {
+    await Deno.remove(fresh).catch(() => {}); // it has its new name, or never was
+  }
 }
 
 async function withBroughtRuntime(): Promise<{ deno: string; env: Record<string, string> }> {

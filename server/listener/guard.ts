@@ -25,6 +25,8 @@ export interface GuardOptions extends ListenOptions {
   readonly local: LocalAddress;
   readonly clock: Clock;
   onEvent(event: ListenerEvent): void;
+  /** Hears at each look which sockets listen: the runtime may have lost its own and not say so. */
+  check(listening: readonly number[]): void;
   /** Where single connections can not be ended: a new server, and the old one lets go of all. */
   rotate(): void;
 }
@@ -58,7 +60,7 @@ export class ConnectionGuard implements Disposable {
       options.maxConnections ?? MAX_CONNECTIONS,
       Math.floor((this.#descriptorLimit ?? Infinity) * DESCRIPTOR_SHARE),
     );
-    this.#reaper = this.#kernel && new Reaper(this.#kernel, this.#table, {
+    this.#reaper = !this.#kernel?.cuts ? undefined : new Reaper(this.#kernel, this.#table, {
       local: options.local,
       headerTimeoutMs: options.headerTimeoutMs ?? HEADER_TIMEOUT_MS,
       idleMs: options.idleMs ?? KEEP_ALIVE_IDLE_MS,
@@ -102,6 +104,23 @@ export class ConnectionGuard implements Disposable {
     await promise.finally(() => this.#quiet.delete(resolve));
   }
 
+  /**
+   * Runs `serve`, and tells the inode of the socket that listens since; `undefined` where that can
+   * not be known.
+   */
+  begun<T>(serve: () => T): { readonly result: T; readonly inode: number | undefined } {
+    return this.#table.alone(() => {
+      const before = new Set(this.#listening());
+      const result = serve();
+      const fresh = this.#listening().filter((inode) => !before.has(inode));
+      return { result, inode: fresh.length === 1 ? fresh[0] : undefined };
+    });
+  }
+
+  #listening(): readonly number[] {
+    return this.#kernel?.sockets(this.#options.local).listening ?? [];
+  }
+
   /** Ends the connections that are worth least until there is room for a burst. */
   relieve(): void {
     this.#attempt("relieve", () => this.#reaper?.relieve(this.#room()));
@@ -110,7 +129,7 @@ export class ConnectionGuard implements Disposable {
   /** Ends the connections whose requests are under way in this thread. */
   endBusy(): void {
     const busy = new Set(this.#busy.values());
-    const ours = (this.#kernel?.connections(this.#options.local) ?? [])
+    const ours = (this.#kernel?.sockets(this.#options.local).connections ?? [])
       .filter((one) => busy.has(peerId(one.host, one.port)));
     this.#kernel?.cut(new Set(ours.map((one) => one.inode)));
   }
@@ -119,15 +138,19 @@ export class ConnectionGuard implements Disposable {
   async watch(signal: AbortSignal): Promise<void> {
     const header = this.#options.headerTimeoutMs ?? HEADER_TIMEOUT_MS;
     const calm = this.#options.sweepMs ?? Math.min(CONNECTION_SWEEP_MS, Math.ceil(header / 4));
+    let costMs = 0;
     for (;;) {
-      // Four times as often once half of the places are taken.
+      // Four times as often once half of the places are taken, but never more than a twentieth of
+      // the time: the list is longer the more connections all programs of the machine have.
       const pauseMs = this.#open > this.#most / 2 ? Math.ceil(calm / 4) : calm;
       try {
-        await this.#options.clock.sleep(pauseMs, signal);
+        await this.#options.clock.sleep(Math.max(pauseMs, costMs * 20), signal);
       } catch {
         return; // stopped
       }
+      const began = this.#options.clock.monotonic();
       this.#attempt("sweep", () => this.#look());
+      costMs = this.#options.clock.monotonic() - began;
     }
   }
 
@@ -137,16 +160,15 @@ export class ConnectionGuard implements Disposable {
   }
 
   #look(): Sweep | undefined {
-    if (!this.#reaper) {
-      this.#rotateIfFull();
-      return undefined;
-    }
-    const result = this.#reaper.sweep();
+    const result = this.#reaper?.sweep();
     if (result) this.#open = result.open;
+    if (this.#kernel) this.#options.check(result?.listening ?? this.#listening());
+    if (!this.#reaper) this.#rotateIfFull();
     return result;
   }
 
   #rotateIfFull(): void {
+    if (!this.#kernel) return;
     const open = descriptorsOpen();
     const limit = this.#descriptorLimit;
     if (open === undefined || limit === undefined || open <= limit * DESCRIPTOR_SHARE) return;
@@ -162,8 +184,10 @@ export class ConnectionGuard implements Disposable {
   #attempt(what: string, look: () => Sweep | undefined): void {
     try {
       const result = look();
-      if (result && result.silent + result.idle + result.crowded > 0) {
-        this.#options.onEvent({ type: "cut", ...result });
+      if (!result) return;
+      const { open, silent, idle, crowded } = result;
+      if (silent + idle + crowded > 0) {
+        this.#options.onEvent({ type: "cut", open, silent, idle, crowded });
       }
     } catch (thrown) {
       const error = toCacheError(thrown, `listener.${what}`);

@@ -3,14 +3,16 @@
  * `shutdown(2)` one through libc. The descriptor stays the runtime's, which then sees the end of
  * the stream and closes it by itself, so its number can not be taken from under the runtime.
  */
-import { parseConnections } from "./proc_net.ts";
-import type { Connection, LocalAddress } from "./proc_net.ts";
+import { parseSockets } from "./proc_net.ts";
+import type { LocalAddress, PortSockets } from "./proc_net.ts";
 
 /** The kernel as the reaper needs it. */
 export interface Kernel extends Disposable {
-  /** The established connections to a port of this machine, also of other processes on it. */
-  connections(local: LocalAddress): Connection[];
-  /** Ends those of the sockets that are this process's own; tells how many. */
+  /** Whether `cut` can work here: it takes a C library to call. */
+  readonly cuts: boolean;
+  /** The sockets of a port of this machine, also those of other processes on it. */
+  sockets(local: LocalAddress): PortSockets;
+  /** Ends those that are this process's own; tells how many. */
   cut(inodes: ReadonlySet<number>): number;
 }
 
@@ -23,21 +25,25 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
-/** Opens the kernel's side of things; `undefined` where there is no `/proc` or no libc to call. */
-export function openKernel(): Kernel | undefined {
+/** Opens the kernel's side of things; `undefined` where there is no `/proc` to read. */
+export function openKernel(options: { readonly libc?: boolean } = {}): Kernel | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  const libc = openLibc();
-  const tables = libc ? openTables() : [];
-  if (!libc || tables.length === 0) {
-    libc?.close();
-    return undefined;
-  }
+  const tables = openTables();
+  if (tables.length === 0) return undefined;
+  const libc = options.libc === false ? undefined : openLibc();
   return {
-    connections: (local) => tables.flatMap((table) => parseConnections(readAll(table), local)),
-    cut: (inodes) => cut(libc, inodes),
+    cuts: libc !== undefined,
+    sockets(local) {
+      const parts = tables.map((table) => parseSockets(readAll(table), local));
+      return {
+        connections: parts.flatMap((part) => part.connections),
+        listening: parts.flatMap((part) => part.listening),
+      };
+    },
+    cut: (inodes) => libc ? cut(libc, inodes) : 0,
     [Symbol.dispose]() {
       for (const table of tables) table.close();
-      libc.close();
+      libc?.close();
     },
   };
 }
@@ -109,7 +115,7 @@ function cut(libc: Libc, inodes: ReadonlySet<number>): number {
   if (inodes.size === 0) return 0;
   const { symbols } = libc;
   let count = 0;
-  for (const [descriptor, inode] of sockets(inodes)) {
+  for (const [descriptor, inode] of socketsOf(inodes)) {
     // Another thread may close this number and get it back for something else at any moment. A
     // copy belongs to us alone: look at the copy, then end what it stands for.
     const copy = symbols.fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
@@ -121,7 +127,7 @@ function cut(libc: Libc, inodes: ReadonlySet<number>): number {
 }
 
 /** Descriptor and inode of each of our sockets that is in `inodes`. */
-function sockets(inodes: ReadonlySet<number>): [number, number][] {
+function socketsOf(inodes: ReadonlySet<number>): [number, number][] {
   const found: [number, number][] = [];
   for (const descriptor of descriptors()) {
     const inode = inodeOf(descriptor);

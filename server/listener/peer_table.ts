@@ -4,7 +4,7 @@
  *
  * ```
  * Int32Array  0 owner (who sweeps, 0 nobody)   1 now (tenths of a second, moved by the sweeper)
- *             2..15 unused
+ *             2 held while a thread starts to listen   3..15 unused
  *             then BUCKETS × 8 slots of 4: high (0 free), low, last, in flight
  * ```
  */
@@ -103,6 +103,27 @@ export class PeerTable {
   /** Gives the task back. */
   resign(): void {
     Atomics.compareExchange(this.#cells, 0, this.#self, 0);
+  }
+
+  /**
+   * Runs `start` while no other thread does. Waits at most a second: a thread that died in there
+   * must not stop the others.
+   */
+  alone<T>(start: () => T): T {
+    const cells = this.#cells;
+    for (
+      let turn = 0;
+      turn < 100 && Atomics.compareExchange(cells, 2, 0, this.#self) !== 0;
+      turn++
+    ) {
+      Atomics.wait(cells, 2, Atomics.load(cells, 2), 10);
+    }
+    try {
+      return start();
+    } finally {
+      Atomics.compareExchange(cells, 2, this.#self, 0);
+      Atomics.notify(cells, 2);
+    }
   }
 
   /** Moves the time on, by at least a tenth so that before and after can be told apart. */

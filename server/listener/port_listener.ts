@@ -17,6 +17,10 @@ interface Running {
   readonly server: Deno.HttpServer;
   readonly abort: AbortController;
   readonly startedAt: number;
+  /** Of the socket that listens; `undefined` where that can not be known. */
+  readonly inode: number | undefined;
+  /** It accepts no more. `shutdown` panics in Deno 2.7 then, and only `abort` is left. */
+  failed: boolean;
   /** `shutdown` was called: aborting now would throw where nobody can catch it. */
   draining: boolean;
 }
@@ -59,6 +63,7 @@ export class PortListener implements Listener {
       local: addr,
       clock: this.#clock,
       onEvent: this.#tell,
+      check: (listening) => this.#checkAccepting(listening),
       rotate: () => this.#replace(),
     });
   }
@@ -111,21 +116,24 @@ export class PortListener implements Listener {
   /** Starts one more server of the runtime on the port. */
   #serve(): Running {
     const abort = new AbortController();
-    const server = Deno.serve({
-      ...this.addr,
-      ...(this.#pair ?? {}),
-      // So that the next one can start before this one ends.
-      reusePort: Deno.build.os === "linux" || this.#options.reusePort === true,
-      signal: abort.signal,
-      onListen: () => {},
-      onError: (thrown) => this.#handlerFailed(thrown),
-    }, (request, info) => this.#answer(request, info));
-    const running = { server, abort, startedAt: this.#clock.monotonic(), draining: false };
-    this.#running.add(running);
-    server.finished.then(
-      () => this.#running.delete(running),
-      (thrown) => this.#background.run("listener.restart", this.#restart(running, thrown)),
+    const { result: server, inode } = this.#guard.begun(() =>
+      Deno.serve({
+        ...this.addr,
+        ...(this.#pair ?? {}),
+        // So that the next one can start before this one ends.
+        reusePort: Deno.build.os === "linux" || this.#options.reusePort === true,
+        signal: abort.signal,
+        onListen: () => {},
+        onError: (thrown) => this.#handlerFailed(thrown),
+      }, (request, info) => this.#answer(request, info))
     );
+    const startedAt = this.#clock.monotonic();
+    const running: Running = { server, abort, startedAt, inode, failed: false, draining: false };
+    this.#running.add(running);
+    server.finished.then(() => this.#running.delete(running), (thrown) => {
+      this.#acceptFailed(running, thrown);
+      this.#running.delete(running);
+    });
     return running;
   }
 
@@ -149,11 +157,27 @@ export class PortListener implements Listener {
     return new Response(null, { status: 500 });
   }
 
+  /** Deno 2.7 tells that accepting has failed only after the last connection has ended. */
+  #checkAccepting(listening: readonly number[]): void {
+    const current = this.#current;
+    if (current?.inode === undefined || current.failed) return;
+    if (listening.includes(current.inode)) return;
+    this.#acceptFailed(current, new Deno.errors.Http("the socket listens no more"));
+  }
+
+  #acceptFailed(running: Running, thrown: unknown): void {
+    if (running.failed) return;
+    running.failed = true;
+    if (!this.#stop.signal.aborted) {
+      this.#background.run("listener.restart", this.#restart(running, thrown));
+    }
+  }
+
   /** Accepting has failed, mostly for want of descriptors; the port is free now. */
   async #restart(failed: Running, thrown: unknown): Promise<void> {
-    // Its connections go on. Where single ones can not be ended, all without a request are.
-    if (!this.#guard.protects) this.#drain(failed);
-    if (this.#current !== failed || this.#stop.signal.aborted) return;
+    // Its connections go on; where single ones can not be ended, all must go.
+    if (!this.#guard.protects) failed.abort.abort();
+    if (this.#current !== failed) return;
     const servedMs = this.#clock.monotonic() - failed.startedAt;
     if (servedMs > GOOD_SERVICE_MS) this.#retryMs = FIRST_RETRY_MS;
     for (let error = thrown;;) {
@@ -197,7 +221,7 @@ export class PortListener implements Listener {
 
   /** Takes nothing new, closes what is idle, lets the rest finish. */
   #drain(running: Running): void {
-    if (running.draining) return;
+    if (running.draining || running.failed) return;
     running.draining = true;
     const drained = running.server.shutdown().finally(() => this.#running.delete(running));
     this.#background.run("listener.drain", drained);
@@ -207,21 +231,25 @@ export class PortListener implements Listener {
     using guard = this.#guard;
     if (guard.protects) {
       for (const running of this.#running) this.#drain(running);
-      const done = this.#background[Symbol.asyncDispose]();
-      if (await this.#within(done, graceMs)) return;
+      await this.#within(Promise.all([guard.quiet(), this.#drained()]), graceMs);
       guard.endBusy();
-      await this.#within(done, LAST_MOMENT_MS);
-      return;
+    } else {
+      // Nothing can end a connection of a draining server here, so it goes on listening, answers
+      // 503, and is aborted as a whole.
+      await this.#within(guard.quiet(), graceMs);
     }
-    // Nothing can end a connection of a draining server here, so it goes on listening, answers
-    // 503, and is aborted as a whole.
-    await this.#within(guard.quiet(), graceMs);
+    // To abort one that drains would throw where nobody can catch it.
     for (const { abort, draining } of this.#running) if (!draining) abort.abort();
     await this.#within(this.#background[Symbol.asyncDispose](), LAST_MOMENT_MS);
   }
 
+  async #drained(): Promise<void> {
+    const draining = [...this.#running].filter((running) => running.draining);
+    await Promise.allSettled(draining.map((running) => running.server.finished));
+  }
+
   /** Whether `work` is done within `ms`. */
-  async #within(work: Promise<void>, ms: number): Promise<boolean> {
+  async #within(work: Promise<unknown>, ms: number): Promise<boolean> {
     const over = new AbortController();
     const late = this.#clock.sleep(ms, over.signal).then(() => false, () => true);
     return await Promise.race([work.then(() => true), late]).finally(() => over.abort());

@@ -15,31 +15,49 @@ export interface Connection {
   readonly inode: number;
 }
 
+/** What the kernel's list says about one port. */
+export interface PortSockets {
+  /** Established and accepted; those that nobody has accepted yet have no inode and are left out. */
+  readonly connections: readonly Connection[];
+  /** Inodes of the sockets that listen. */
+  readonly listening: readonly number[];
+}
+
 const ESTABLISHED = "01";
+const LISTEN = "0A";
 
 /**
- * The established connections to `local`: its port and, unless it is a wildcard or a name, its
- * address. Sockets that nobody has accepted yet have no inode and are left out.
+ * The sockets of `local`: of its port and, unless it is a wildcard or a name, its address.
+ *
+ * ```
+ *   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+ *    0: 0100007F:1F90 0200007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 12 …
+ * ```
+ *
+ * Only lines of the port are taken apart: the list is that of the whole machine.
  */
-export function parseConnections(text: string, local: LocalAddress): Connection[] {
-  const ours = `:${local.port.toString(16).toUpperCase().padStart(4, "0")}`;
+export function parseSockets(text: string, local: LocalAddress): PortSockets {
+  const ours = `:${local.port.toString(16).toUpperCase().padStart(4, "0")} `;
   const one = /^[0-9.]+$|:/.test(local.hostname) && !["0.0.0.0", "::"].includes(local.hostname);
-  const found: Connection[] = [];
-  for (const line of text.split("\n")) {
-    const colon = line.indexOf(": ");
-    const space = line.indexOf(" ", colon + 2);
-    if (colon < 0 || !line.startsWith(ours, space - ours.length)) continue;
-    const [here, there, state, , , , , , inode] = line.slice(colon + 2).trim().split(/\s+/);
-    if (state !== ESTABLISHED || inode === undefined || inode === "0" || !here || !there) continue;
-    if (one && hostText(here.slice(0, -ours.length)) !== plainHost(local.hostname)) continue;
-    const cut = there.indexOf(":");
-    found.push({
-      host: hostText(there.slice(0, cut)),
-      port: Number.parseInt(there.slice(cut + 1), 16),
-      inode: Number(inode),
-    });
+  const connections: Connection[] = [];
+  const listening: number[] = [];
+  for (let at = text.indexOf(ours); at >= 0; at = text.indexOf(ours, at + 1)) {
+    const from = text.lastIndexOf(" ", at) + 1;
+    if (text[from - 2] !== ":") continue; // the port of the other end
+    const there = at + ours.length;
+    const cut = text.indexOf(":", there);
+    const state = text.slice(cut + 6, cut + 8);
+    if (state !== ESTABLISHED && state !== LISTEN) continue;
+    if (one && hostText(text.slice(from, at)) !== plainHost(local.hostname)) continue;
+    const inode = Number(text.slice(cut + 8, text.indexOf("\n", cut)).trim().split(/\s+/)[5]);
+    if (!(inode > 0)) continue;
+    if (state === LISTEN) listening.push(inode);
+    else {
+      const port = Number.parseInt(text.slice(cut + 1, cut + 5), 16);
+      connections.push({ host: hostText(text.slice(there, cut)), port, inode });
+    }
   }
-  return found;
+  return { connections, listening };
 }
 
 /**

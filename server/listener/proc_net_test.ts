@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hostText, parseConnections, plainHost } from "./proc_net.ts";
+import { hostText, parseSockets, plainHost } from "./proc_net.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -8,7 +8,7 @@ function line(local: string, remote: string, state: string, inode: number): stri
   return `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
 }
 
-Deno.test("parseConnections() finds the accepted, established connections to the port", () => {
+Deno.test("parseSockets() finds the accepted, established connections to the port", () => {
   const text = HEAD +
     line("0100007F:1F90", "00000000:0000", "0A", 11) + // the listener
     line("0100007F:1F90", "0200007F:C350", "01", 12) +
@@ -16,15 +16,18 @@ Deno.test("parseConnections() finds the accepted, established connections to the
     line("0100007F:1F90", "0300007F:C352", "08", 13) + // the other side has left
     line("0100007F:C350", "0100007F:1F90", "01", 14) + // our own client's side
     line("0100007F:1F91", "0300007F:C353", "01", 15);
-  const found = parseConnections(text, { hostname: "127.0.0.1", port: 8080 });
-  assert.deepEqual(found, [{ host: "127.0.0.2", port: 50000, inode: 12 }]);
+  const found = parseSockets(text, { hostname: "127.0.0.1", port: 8080 });
+  assert.deepEqual(found, {
+    connections: [{ host: "127.0.0.2", port: 50000, inode: 12 }],
+    listening: [11],
+  });
 });
 
-Deno.test("parseConnections() leaves another address with the same port alone", () => {
+Deno.test("parseSockets() leaves another address with the same port alone", () => {
   const text = HEAD + line("0100007F:1F90", "0200007F:C350", "01", 12);
-  assert.equal(parseConnections(text, { hostname: "10.0.0.1", port: 8080 }).length, 0);
+  assert.equal(parseSockets(text, { hostname: "10.0.0.1", port: 8080 }).connections.length, 0);
   for (const hostname of ["0.0.0.0", "::", "localhost", "127.0.0.1"]) {
-    assert.equal(parseConnections(text, { hostname, port: 8080 }).length, 1, hostname);
+    assert.equal(parseSockets(text, { hostname, port: 8080 }).connections.length, 1, hostname);
   }
 });
 
@@ -48,7 +51,7 @@ Deno.test("plainHost() turns a mapped IPv4 address into a dotted one and nothing
   assert.equal(plainHost("::1"), "::1");
 });
 
-Deno.test("parseConnections() agrees with the runtime about a real connection", async () => {
+Deno.test("parseSockets() agrees with the runtime about a real connection", async () => {
   if (Deno.build.os !== "linux") return;
   for (const hostname of ["127.0.0.1", "::1"]) {
     let server: Deno.TcpListener;
@@ -62,9 +65,10 @@ Deno.test("parseConnections() agrees with the runtime about a real connection", 
     using accepted = await server.accept();
     const table = hostname.includes(":") ? "tcp6" : "tcp";
     const text = Deno.readTextFileSync(`/proc/self/net/${table}`);
-    const found = parseConnections(text, { hostname, port: server.addr.port });
+    const found = parseSockets(text, { hostname, port: server.addr.port });
     const { hostname: host, port } = accepted.remoteAddr;
-    assert.deepEqual(found.map((one) => [one.host, one.port]), [[host, port]]);
+    assert.equal(found.listening.length, 1);
+    assert.deepEqual(found.connections.map((one) => [one.host, one.port]), [[host, port]]);
     assert.equal(port, client.localAddr.port);
     server.close();
   }

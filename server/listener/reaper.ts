@@ -6,7 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PeerTable } from "./peer_table.ts";
 import { peerId } from "./peer_table.ts";
-import type { Connection, LocalAddress } from "./proc_net.ts";
+import type { Connection, LocalAddress, PortSockets } from "./proc_net.ts";
 
 /** {@linkcode Reaper}'s options. */
 export interface ReaperOptions {
@@ -31,6 +31,8 @@ export interface Sweep {
   readonly idle: number;
   /** Ended because there were too many. */
   readonly crowded: number;
+  /** Inodes of the sockets that listen on the port. */
+  readonly listening: readonly number[];
 }
 
 interface Seen {
@@ -78,9 +80,10 @@ export class Reaper {
     table.advance(this.#sweptAt === undefined ? 0 : now - this.#sweptAt);
     this.#sweptAt = now;
     const since = table.now;
-    const connections = this.#kernel.connections(this.#options.local);
+    const sockets = this.#kernel.sockets(this.#options.local);
+    const { connections } = sockets;
     this.#remember(connections, { at: now, bornAfter });
-    const result = this.#cut(connections, this.#options.maxConnections);
+    const result = this.#cut(sockets, this.#options.maxConnections);
     table.forget(new Set(connections.map((one) => peerId(one.host, one.port))), since);
     return result;
   }
@@ -90,7 +93,7 @@ export class Reaper {
    * connections as far as there are some without a request under way.
    */
   relieve(keep: number): Sweep {
-    return this.#cut(this.#kernel.connections(this.#options.local), keep);
+    return this.#cut(this.#kernel.sockets(this.#options.local), keep);
   }
 
   #leads(): boolean {
@@ -109,7 +112,7 @@ export class Reaper {
     this.#seen = seen;
   }
 
-  #cut(connections: readonly Connection[], keep: number): Sweep {
+  #cut({ connections, listening }: PortSockets, keep: number): Sweep {
     const { headerTimeoutMs, idleMs, maxPerAddress } = this.#options;
     const judged = connections.map((one) => this.#judge(one));
     const victims = new Map<number, "silent" | "idle" | "crowded">();
@@ -132,6 +135,7 @@ export class Reaper {
       silent: count("silent"),
       idle: count("idle"),
       crowded: count("crowded"),
+      listening,
     };
   }
 
