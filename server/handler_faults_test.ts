@@ -425,3 +425,34 @@ Deno.test("a body that ends early breaks the answer instead of ending it", async
   await assert.rejects(answer.arrayBuffer(), /500 bytes, want 1000/);
   assert.equal(server.events.at(-1)?.outcome, "error");
 });
+
+Deno.test("a slow store is not the client's fault: its time does not count", async () => {
+  await atClock(async (clock, server) => {
+    const { promise: ready, resolve: goOn } = Promise.withResolvers<void>();
+    const { put: inner } = server.cache;
+    server.cache.put = async (draft, source, options) => {
+      const reader = source.open().getReader();
+      const first = await reader.read();
+      await ready;
+      const second = await reader.read();
+      await reader.cancel();
+      const bytes = new Uint8Array([...first.value!, ...second.value!]);
+      return await inner(draft, {
+        size: 2,
+        replayable: true,
+        bytes,
+        open: () => new Blob([bytes]).stream(),
+      }, options);
+    };
+    const put = openPut(server, "/v1/entries/k");
+    put.body.enqueue(new Uint8Array(1));
+    put.body.enqueue(new Uint8Array(1));
+    await settle();
+    clock.advance(BODY_IDLE_MS * 2);
+    await settle();
+    goOn();
+    const answer = await put.answer;
+    assert.equal(answer.status, 201);
+    await answer.body?.cancel();
+  });
+});
