@@ -69,7 +69,12 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   }));
   const log = new AccessLog(config.accessLog, notice);
   const metrics = new ThreadMetrics();
-  const authenticator = createAuthenticator({ store: tokens, clock, counters });
+  const authenticator = createAuthenticator({
+    store: tokens,
+    clock,
+    counters,
+    serverKey: serverKey.publicKey,
+  });
   const handler = createHandler({
     cache,
     maintenance: {

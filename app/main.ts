@@ -21,18 +21,28 @@ import { VERSION } from "./version.ts";
 /** Runs one command to its end; never throws, never ends the process. */
 export async function main(environment: Environment): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
-  const program = buildProgram({ environment, end: (given) => code = given });
+  const printed: string[] = [];
+  const program = buildProgram(
+    { environment, end: (given) => code = given },
+    { print: (text) => printed.push(text) },
+  );
   const output = new Output(environment, { json: environment.args.includes("--json") });
   try {
     await program.parseAsync([...environment.args], { from: "user" });
     return code;
   } catch (thrown) {
     return await report(thrown, environment, output);
+  } finally {
+    // The parser prints help and version without waiting; the process must not end before it did.
+    for (const text of printed) await environment.stdout(text);
   }
 }
 
 /** All commands, for `main` and for completions and help tests. */
-export function buildProgram(context: CommandContext): Command {
+export function buildProgram(
+  context: CommandContext,
+  { print }: { print: (text: string) => void },
+): Command {
   const program = new Command(PROGRAM)
     .description("Makes builds share their work: cache server, local cache, client.")
     .version(VERSION, "-V, --version")
@@ -40,7 +50,7 @@ export function buildProgram(context: CommandContext): Command {
     .exitOverride()
     .addHelpText("after", EXAMPLES)
     .configureOutput({
-      writeOut: (text) => void context.environment.stdout(text),
+      writeOut: print,
       writeErr: (text) => context.environment.stderr(prefixed(text)),
       getOutHelpWidth: () => 96,
       getErrHelpWidth: () => 96,
@@ -58,9 +68,6 @@ export function buildProgram(context: CommandContext): Command {
     addDoctor,
   ];
   for (const add of adders) add(program, context);
-  program.action(() => {
-    program.help({ error: true });
-  });
   settle(program, program);
   return program;
 }

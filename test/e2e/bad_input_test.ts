@@ -205,7 +205,7 @@ Deno.test("bad input: hostile paths are 400, 404 or 405 and store nothing", asyn
 Deno.test("bad input: Host and Origin of somebody else", async () => {
   await onServer(async (server) => {
     for (
-      const host of ["evil.example", "evil.example:80", "", "a b", "[::1", "127.0.0.1.evil.example"]
+      const host of ["evil.example", "evil.example:80", "a b", "[::1", "127.0.0.1.evil.example"]
     ) {
       const text = `GET /v1/stats HTTP/1.1\r\nHost: ${host}\r\n` +
         `Authorization: Bearer ${server.adminToken}\r\n\r\n`;
@@ -354,7 +354,8 @@ Deno.test("bad input: unknown methods, odd ranges and nonsense headers", async (
       sendRaw(server.url, head(server, "GET", "/v1/entries/k", lines));
     assert.equal((await raw(["Content-Length: banana"]))?.status, 400);
     assert.equal((await raw(['If-None-Match: "', "Accept-Encoding: \x01"]))?.status ?? 400, 400);
-    assert.equal((await raw([`X-Large: ${"x".repeat(2_000_000)}`]))?.status ?? 431, 431);
+    const large = (await raw([`X-Large: ${"x".repeat(2_000_000)}`]))?.status ?? 431;
+    assert.ok([400, 431].includes(large), String(large));
     assert.equal((await raw(["X-Fine: yes"]))?.status, 200);
   }, { entries: 1, blobs: 1 });
 });
@@ -384,7 +385,15 @@ Deno.test("bad input: a token of one namespace learns nothing of another's blobs
   await onServer(async (server) => {
     const env = { VITTE_TOKEN: server.adminToken };
     const make = async (name: string, namespace: string) => {
-      const args = ["token", "create", name, "--allow", "read,write", "--namespace", namespace];
+      const args = [
+        "token",
+        "create",
+        name,
+        "--allow",
+        "read,write,invalidate",
+        "--namespace",
+        namespace,
+      ];
       const made = await runCli([...args, "--url", server.url], { env });
       assert.equal(made.code, 0, made.stderr);
       return made.stdout.trim();
@@ -428,7 +437,7 @@ Deno.test("bad input: a token of one namespace learns nothing of another's blobs
     const real = call(server, "PUT", `/ns/team-a/v1/blobs/${hex}`, { token: a, body: secret });
     assert.equal(await status(real), 201, "somebody who has the bytes may store them");
     const gone = call(server, "DELETE", `/ns/team-a/v1/blobs/${hex}`, { token: a });
-    await status(gone);
+    assert.ok([200, 204].includes(await status(gone)));
     const still = call(server, "GET", `/ns/team-b/v1/blobs/${hex}`, { token: b });
     assert.equal(await status(still), 200, "a delete in one namespace took the other's");
   }, { blobs: 1 });

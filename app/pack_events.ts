@@ -1,0 +1,29 @@
+/** What happens inside the packs, as lines of the log. */
+import { formatSize } from "../core/units.ts";
+import type { PackEvent } from "../store/pack/options.ts";
+
+/** The line for an event, `undefined` for one that nobody needs to know. */
+export function describePackEvent(event: PackEvent): string | undefined {
+  switch (event.type) {
+    case "rebuilt":
+      return `the tables of the packs were made again (${event.reason}): ` +
+        `${event.records} records in ${event.segments} segments`;
+    case "recovered":
+      return `recovered segment ${event.segment} after an unclean stop: ` +
+        `${event.records} records, ${event.torn} torn bytes cut`;
+    case "damage":
+      return `ALARM: a damaged record was set aside, in segment ${event.row.segment} at byte ` +
+        `${event.row.offset}: run verify`;
+    case "pack_lost":
+      return `ALARM: pack ${event.segment} is gone, with ${event.records} records`;
+    case "evicted":
+      return `made room: evicted pack ${event.segment}, ${formatSize(event.bytes)}, ` +
+        `${event.lost} records gone, ${event.moved} moved on`;
+    case "sealed":
+      return undefined;
+    case "failed":
+      return `${event.what} failed and is tried again: ${event.error.message}`;
+    default:
+      return event satisfies never;
+  }
+}
