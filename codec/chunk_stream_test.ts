@@ -47,6 +47,15 @@ Deno.test("Chunker cuts the same however its input is split", () => {
   ));
 });
 
+Deno.test("Chunker waits for the largest chunk where bytes have no cut, in small pieces too", () => {
+  const zeros = new Uint8Array(5000);
+  for (const piece of [1, 63, 512, 700, 1023, 1025]) {
+    const pieces = Array.from({ length: Math.floor(zeros.length / piece) }, () => piece);
+    const lengths = cut(zeros, pieces).map((chunk) => chunk.length);
+    assert.deepEqual(lengths, [1024, 1024, 1024, 1024, 904]);
+  }
+});
+
 Deno.test("Chunker returns chunks that own their memory and does not keep its input", () => {
   const bytes = crypto.getRandomValues(new Uint8Array(5000));
   const before = bytes.slice();

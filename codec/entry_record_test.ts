@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { encode } from "cborg";
 import fc from "fast-check";
 import type { Bytes } from "../core/digest.ts";
 import { digestOf, toHex } from "../core/digest.ts";
 import type { EntryFacts } from "../core/entry.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import { MAX_CHUNK_BYTES } from "../core/limits.ts";
-import { itemId } from "./entry_id.ts";
+import { encodeClearPart } from "./clear_part.ts";
+import { itemId, valueHash } from "./entry_id.ts";
 import {
   decodeEntry,
   decodeTombstone,
@@ -142,6 +144,65 @@ Deno.test("decodeEntry() refuses an entry with any byte changed that an HMAC cov
     );
   }
 });
+
+Deno.test("decodeEntry() refuses parts that do not belong together", () => {
+  const body = encodeEntry(facts, version, context).record.body;
+  const other = body.slice();
+  other[2] = 1; // opaque, which is a kind too
+  assert.throws(() => decodeEntry(other, context), corrupt);
+  // One blob fewer and one more in the clear part; the sealed part is whole.
+  const end = 92 + 3 * 41;
+  const fewer = new Uint8Array([...body.subarray(0, end - 41), ...body.subarray(end)]);
+  fewer[88] = 2;
+  assert.throws(() => decodeEntry(fewer, context), corrupt);
+  const more = new Uint8Array([
+    ...body.subarray(0, end),
+    ...body.subarray(end - 41, end),
+    ...body.subarray(end),
+  ]);
+  more[88] = 4;
+  assert.throws(() => decodeEntry(more, context), corrupt);
+});
+
+Deno.test("decodeTombstone() takes the one canonical form of its sealed part alone", () => {
+  const { entryId, record } = encodeTombstone(facts, version, context);
+  const withPlain = (plain: Bytes) => {
+    const stamp = { ...version, valueHash: toHex(valueHash(context.keys, plain)) };
+    const clear = encodeClearPart({
+      kind: "tombstone",
+      content: undefined,
+      blobs: [],
+      stamp,
+      entryId,
+    });
+    return decodeTombstone(new Uint8Array([...clear, ...plain]), context);
+  };
+  const plain = record.body.slice(92);
+  assert.deepEqual(withPlain(plain).entryId, entryId);
+  const { namespace, scope, protocol, key } = facts;
+  const refused: Record<string, Bytes> = {
+    "keys in another order": encodeUnsorted({ namespace, scope, protocol, key }),
+    "a key too many": new Uint8Array(encode({ namespace, scope, protocol, key, more: 1 })),
+    "a key too few": new Uint8Array(encode({ namespace, scope, protocol })),
+    "a number for a text": new Uint8Array(encode({ namespace, scope, protocol, key: 1 })),
+    "a list": new Uint8Array(encode([namespace, scope, protocol, key])),
+    "bytes behind the map": new Uint8Array([...plain, 0]),
+    "text that is not UTF-8": new Uint8Array(plain.map((byte) => byte === 0xc3 ? 0xff : byte)),
+    "a length in a longer form": new Uint8Array([0xb8, 4, ...plain.subarray(1)]),
+    "nothing": new Uint8Array(0),
+  };
+  for (const [what, bytes] of Object.entries(refused)) {
+    assert.throws(() => withPlain(bytes), corrupt, what);
+  }
+});
+
+/** A map of short texts in the order given. */
+function encodeUnsorted(texts: Record<string, string>): Bytes {
+  const items = Object.entries(texts).flatMap((
+    [name, value],
+  ) => [...encode(name), ...encode(value)]);
+  return new Uint8Array([0xa0 + Object.keys(texts).length, ...items]);
+}
 
 Deno.test("decodeEntry() refuses a cut body, other keys, and another kind of record", () => {
   const { record } = encodeEntry(facts, version, context);
