@@ -7,10 +7,13 @@ import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
 import type { SegmentRow } from "./places.ts";
 import { openSegment } from "./segment_bytes.ts";
+import type { LocatedRecord } from "./tables.ts";
 import { flushTouches } from "./touches.ts";
 
 /** Of a victim at most this share moves because it is hot: else evicting would free too little. */
-const HOT_SHARE = 0.25;
+const HOT_SHARE = 0.5;
+/** Candidates that are passed over because more of them is hot; then the coldest goes anyhow. */
+const MAX_PASSED_OVER = 8;
 /** A victim of which open uploads need more than this is left alone. */
 const HELD_SHARE = 0.5;
 
@@ -18,11 +21,14 @@ const HELD_SHARE = 0.5;
 export async function evictOne(pack: Pack): Promise<boolean> {
   pack.fault("evict.begin");
   flushTouches(pack);
+  const hot: SegmentRow[] = [];
   for (const number of pack.tables.victims()) {
     const segment = pack.tables.segment(number);
     if (!segment || heldBytes(pack, segment) > segment.size * HELD_SHARE) continue;
-    if (await evict(pack, segment)) return true;
+    if (hot.length < MAX_PASSED_OVER && isHot(pack, segment)) hot.push(segment);
+    else if (await evict(pack, segment)) return true;
   }
+  for (const segment of hot) if (await evict(pack, segment)) return true;
   return false;
 }
 
@@ -75,12 +81,21 @@ function heldBytes(pack: Pack, segment: SegmentRow): number {
   return heldRecords(pack, segment).reduce((sum, record) => sum + recordBytes(record), 0);
 }
 
-/** What was used more recently than the average of the store, the latest first, in place order. */
+function isHot(pack: Pack, segment: SegmentRow): boolean {
+  const bytes = recentRecords(pack, segment).reduce((sum, record) => sum + recordBytes(record), 0);
+  return bytes > segment.size * HOT_SHARE;
+}
+
+/** What moves because it is hot: the latest used first, as much as may move, in place order. */
 function hotRecords(pack: Pack, segment: SegmentRow): Movable[] {
-  const average = pack.tables.averageUse();
-  const { rows } = recordsOf(pack, segment);
-  const hot = rows.filter(({ used }) => used > average).sort((a, b) => b.used - a.used);
+  const hot = recentRecords(pack, segment).sort((a, b) => b.used - a.used);
   let left = segment.size * HOT_SHARE;
   return hot.filter((record) => (left -= recordBytes(record)) >= 0)
     .sort((a, b) => a.offset - b.offset);
+}
+
+/** What was used more recently than the average of the store. */
+function recentRecords(pack: Pack, segment: SegmentRow): LocatedRecord[] {
+  const average = pack.tables.averageUse();
+  return pack.tables.rowsOf(segment.number).filter(({ used }) => used > average);
 }

@@ -32,7 +32,7 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
   try {
     if (dir !== undefined) makeSegmentFolder(dir);
     const files = dir === undefined ? memorySegmentFiles() : folderSegmentFiles(dir);
-    const { tables, clean, rebuild } = openTables(dir);
+    const { tables, clean, rebuild } = openTables(dir, options.maxSize);
     try {
       return await recover(options, { files, tables, clean, rebuild });
     } catch (error) {

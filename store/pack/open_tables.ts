@@ -16,24 +16,24 @@ export interface OpenedTables {
  * Opens `packs.sqlite` in a folder, or in memory. A file that is damaged or of another version is
  * set aside under `packs.sqlite.damaged`: it is only a cache of what the segments say.
  */
-export function openTables(dir: string | undefined): OpenedTables {
+export function openTables(dir: string | undefined, maxSize?: number): OpenedTables {
   if (dir === undefined) {
     const tables = new Tables(openTablesFile(":memory:"));
     return { tables, clean: true, rebuild: undefined };
   }
   const path = `${dir}/${TABLES_FILE}`;
-  if (!fs.existsSync(path)) return fresh(path, "there are none");
+  if (!fs.existsSync(path)) return fresh(path, "there are none", maxSize);
   let tables: Tables | undefined;
   try {
-    tables = new Tables(openTablesFile(path));
+    tables = new Tables(openTablesFile(path, maxSize));
     const clean = tables.meta("clean") === 1;
     const damage = clean ? "ok" : quickCheck(tables);
     if (damage === "ok") return { tables, clean, rebuild: undefined };
     tables.close();
-    return setAside(path, damage);
+    return setAside(path, damage, maxSize);
   } catch (error) {
     tables?.close();
-    return setAside(path, error instanceof Error ? error.message : String(error));
+    return setAside(path, error instanceof Error ? error.message : String(error), maxSize);
   }
 }
 
@@ -41,12 +41,12 @@ function quickCheck(tables: Tables): string {
   return String(tables.db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
 }
 
-function setAside(path: string, why: string): OpenedTables {
+function setAside(path: string, why: string, maxSize?: number): OpenedTables {
   fs.renameSync(path, `${path}.damaged`);
   for (const suffix of ["-wal", "-shm"]) fs.rmSync(path + suffix, { force: true });
-  return fresh(path, why);
+  return fresh(path, why, maxSize);
 }
 
-function fresh(path: string, rebuild: string): OpenedTables {
-  return { tables: new Tables(openTablesFile(path)), clean: false, rebuild };
+function fresh(path: string, rebuild: string, maxSize?: number): OpenedTables {
+  return { tables: new Tables(openTablesFile(path, maxSize)), clean: false, rebuild };
 }

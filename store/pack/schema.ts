@@ -54,16 +54,23 @@ export interface PackTotals {
   readonly disk_bytes: number;
 }
 
+/** Pages (4 KiB) of the log of the tables before they are copied into the tables. */
+const LOG_PAGES = { least: 64, most: 1000 };
+
 /**
- * Opens the tables for writing, and makes them when the file is new.
+ * Opens the tables for writing, and makes them when the file is new. `maxSize` is that of the
+ * store: in a small one the log of the tables stays below 1 % of it.
  * @throws {CacheError} `corrupt` when it has tables of another version; what SQLite throws
  */
-export function openTablesFile(path: string): DatabaseSync {
+export function openTablesFile(path: string, maxSize = Infinity): DatabaseSync {
+  const share = Math.floor(maxSize / 100 / 4096);
+  const pages = Math.max(LOG_PAGES.least, Math.min(LOG_PAGES.most, share));
   const db = new DatabaseSync(path);
   try {
     db.exec("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     // The log of the tables is cut back to this after a check point: it counts as disk.
-    db.exec("PRAGMA journal_size_limit = 1048576; PRAGMA temp_store = FILE;");
+    db.exec(`PRAGMA wal_autocheckpoint = ${pages}; PRAGMA journal_size_limit = ${pages * 4096};`);
+    db.exec("PRAGMA temp_store = FILE");
     const version = db.prepare("PRAGMA user_version").get()?.["user_version"];
     if (version === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
     else if (version !== TABLES_VERSION) {

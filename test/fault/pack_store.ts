@@ -36,19 +36,19 @@ export async function openTestStore(
     (dir === undefined ? new MemoryObjectStore() : await openFsStore(`${dir}/objects`));
   const events: PackEvent[] = [];
   const damage: DamagedPlace[] = [];
-  let reader: PackReader | undefined;
+  const readers: PackReader[] = [];
   const writer = await openPackWriter({
     dir,
     maxSize: undefined,
     reserve: () => undefined,
     report: (event) => events.push(event),
-    onRetire: (segments) => reader?.retire(segments),
+    onRetire: (segments) => readers[0]?.retire(segments),
     ...options,
     clock,
     counters,
     objects,
   });
-  reader = openPackReader({
+  const reader = openPackReader({
     store: dir === undefined ? { shared: writer.shared } : { dir },
     objects,
     counters,
@@ -57,17 +57,17 @@ export async function openTestStore(
       writer.reportDamage(place);
     },
   });
-  const opened = reader;
+  readers.push(reader);
   return {
     writer,
-    reader: opened,
+    reader,
     objects,
     clock,
     counters,
     events,
     damage,
     async [Symbol.asyncDispose]() {
-      await opened[Symbol.asyncDispose]();
+      await reader[Symbol.asyncDispose]();
       await writer.close();
     },
   };
@@ -75,12 +75,16 @@ export async function openTestStore(
 
 /** A chunk of `size` bytes that says its number; the same number gives the same bytes. */
 export function chunk(number: number, size = 1000): DataRecord {
-  const body: Bytes = new Uint8Array(size);
+  const words = new Uint32Array(Math.ceil(size / 4));
   let state = (number + 1) * 2654435761 % 4294967296;
-  for (let i = 0; i < size; i++) {
-    state = (state * 1103515245 + 12345) % 2147483648;
-    body[i] = Math.floor(state / 65536);
+  // xorshift32: does not compress.
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
   }
+  const body: Bytes = new Uint8Array(words.buffer).slice(0, size);
   return { kind: "chunk", id: sha256(body), body };
 }
 
