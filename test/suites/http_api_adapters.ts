@@ -70,7 +70,10 @@ export const adapterCases: Readonly<Record<string, HttpCase>> = {
     assert.deepEqual([got.status, got.headers.get("content-length")], [200, "0"]);
     assert.equal((await server.send("HEAD", target)).status, 200);
     assert.equal((await server.send("PUT", target, { body: "" })).status, 200);
-    assert.equal((await server.send("PUT", target, { body: "x" })).status, 400);
+    // What is here already may be answered before the body is looked at; it is never kept.
+    const other = await server.send("PUT", target, { body: "x" });
+    assert.ok([200, 400].includes(other.status), other.text);
+    assert.equal((await server.send("GET", target)).text, "");
   },
   "bazel: zstd where it is asked for, and taken": async (server) => {
     const body = noise(300_000);

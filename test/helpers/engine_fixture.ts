@@ -1,0 +1,76 @@
+/** The HTTP suite's server with everything real: engine, tokens, port. */
+import { createAuthenticator } from "../../auth/authenticate.ts";
+import { answerChallenge } from "../../auth/identity.ts";
+import { openServerKey } from "../../auth/server_key.ts";
+import { openTokenStore } from "../../auth/token_store.ts";
+import { openEngine } from "../../app/compose.ts";
+import { pathsOf } from "../../app/folder_parts.ts";
+import { systemClock } from "../../core/clock.ts";
+import { Counters } from "../../core/counters.ts";
+import { MAX_BLOB_BYTES } from "../../core/limits.ts";
+import type { Verb } from "../../core/policy.ts";
+import type { TokenAdmin, TokenRights } from "../../core/token_admin.ts";
+import { policy } from "../../policy/decide.ts";
+import { createHandler } from "../../server/handler.ts";
+import { allowHosts } from "../../server/middleware/host.ts";
+import type { HttpFixture, HttpTokens } from "../suites/http_api.ts";
+import { rawHttp } from "./raw_request.ts";
+
+/** Opens a store in a folder of its own and serves it. */
+export async function createEngineFixture(): Promise<HttpFixture> {
+  await using stack = new AsyncDisposableStack();
+  const dir = await Deno.makeTempDir({ prefix: "vitte-http-" });
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const engine = stack.use(await openEngine(dir, { clock: systemClock }));
+  const counters = new Counters();
+  const serverKey = openServerKey(dir);
+  const options = { serverKey, clock: systemClock, counters };
+  const store = stack.use(openTokenStore(pathsOf(dir).tokens, options));
+  const authenticator = createAuthenticator({ store, ...options, serverKey: serverKey.publicKey });
+  const handler = createHandler({
+    cache: engine.cache,
+    maintenance: engine.maintenance,
+    tokens: store,
+    policy,
+    clock: systemClock,
+    counters,
+    authenticate: authenticator.authenticate,
+    prove: (question) => answerChallenge(serverKey, question),
+    allowsHost: allowHosts([]),
+    log() {},
+    metricsText: () => Promise.resolve("vitte_up 1\n"),
+    publicRead: new Set(),
+    limits: { maxBlobSize: MAX_BLOB_BYTES, maxSize: 0 },
+    version: "test",
+    uptimeSeconds: () => 1,
+  });
+  const tokens = await makeTokens(store);
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    (request) => handler(request, { remoteAddr: "127.0.0.1" }),
+  );
+  stack.defer(() => server.shutdown());
+  const { port } = server.addr;
+  const owned = stack.move();
+  return {
+    tokens,
+    send: (method, target, question) => rawHttp({ port, tokens }, [method, target], question),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function makeTokens(admin: TokenAdmin): Promise<HttpTokens> {
+  const make = async (name: string, verbs: readonly Verb[], more: Partial<TokenRights> = {}) => {
+    const rights = { namespaces: ["default"], scope: "main", readScopes: ["main"], ...more };
+    return (await admin.create(name, { verbs, expires: undefined, ...rights })).token;
+  };
+  const own: readonly Verb[] = ["read", "write", "invalidate"];
+  return {
+    admin: await make("boss", ["admin"], { namespaces: ["*"] }),
+    writer: await make("writer", ["read", "write"]),
+    reader: await make("reader", ["read"]),
+    a: await make("a", own, { namespaces: ["team-a"] }),
+    b: await make("b", own, { namespaces: ["team-b"] }),
+    branch: await make("branch", own, { scope: "pr/1", readScopes: ["pr/1", "main"] }),
+  };
+}
