@@ -34,10 +34,12 @@ export interface RoundSources {
     namespace: string,
     digests: readonly Digest[],
   ) => (number | undefined)[];
-  /** Epoch, time and device of the next change in a namespace. */
-  readonly nextVersion: (namespace: string) => Version;
+  /** Epoch, time and device of a change in a namespace, later than `last`. */
+  readonly nextVersion: (namespace: string, last: bigint) => Version;
   /** The newest sequence of the tables. */
   readonly sequence: number;
+  /** The newest time of any change. */
+  readonly hlc: bigint;
 }
 
 /** One change, in the order in which they go to the log and the tables. */
@@ -55,6 +57,7 @@ export interface Decided {
 /** What earlier batches of a round, or earlier steps of a batch, will have changed. */
 interface Overlay {
   sequence: number;
+  hlc: bigint;
   readonly versions: Map<string, ScanItem>;
   /** The size by namespace and digest; `undefined` for what is unlinked. */
   readonly visible: Map<string, number | undefined>;
@@ -67,7 +70,13 @@ export class Round {
 
   constructor(sources: RoundSources) {
     this.#sources = sources;
-    this.#overlay = { sequence: sources.sequence, versions: new Map(), visible: new Map() };
+    const { sequence, hlc } = sources;
+    this.#overlay = { sequence, hlc, versions: new Map(), visible: new Map() };
+  }
+
+  /** The newest time of any change decided so far. */
+  get hlc(): bigint {
+    return this.#overlay.hlc;
   }
 
   /**
@@ -83,6 +92,7 @@ export class Round {
     const decided = step.finish();
     // Only now: what throws above must not be seen by the batches behind.
     this.#overlay.sequence = step.overlay.sequence;
+    this.#overlay.hlc = step.overlay.hlc;
     for (const [id, item] of step.overlay.versions) this.#overlay.versions.set(id, item);
     for (const [name, size] of step.overlay.visible) this.#overlay.visible.set(name, size);
     return decided;
@@ -101,7 +111,8 @@ class Step {
   constructor(sources: RoundSources, below: Overlay) {
     this.#sources = sources;
     this.#below = below;
-    this.overlay = { sequence: below.sequence, versions: new Map(), visible: new Map() };
+    const { sequence, hlc } = below;
+    this.overlay = { sequence, hlc, versions: new Map(), visible: new Map() };
   }
 
   unlink({ unlink = [] }: IndexBatch): void {
@@ -136,7 +147,7 @@ class Step {
         protocol: key.protocol,
         key: key.key,
       };
-      const version = this.#sources.nextVersion(key.namespace);
+      const version = this.#nextVersion(key.namespace);
       const { record, stamp } = encodeTombstone(identity, version, context);
       const sequence = ++this.overlay.sequence;
       const tombstone = { ...identity, stamp, sequence };
@@ -160,7 +171,7 @@ class Step {
     }
     const { record, stamp } = encodeEntry(
       facts,
-      this.#sources.nextVersion(draft.namespace),
+      this.#nextVersion(draft.namespace),
       this.#sources.context,
     );
     const sequence = ++this.overlay.sequence;
@@ -178,6 +189,12 @@ class Step {
   finish(): Decided {
     const outcome = { puts: this.#puts, removed: this.#removed };
     return { records: this.#records, changes: this.#changes, outcome };
+  }
+
+  #nextVersion(namespace: string): Version {
+    const version = this.#sources.nextVersion(namespace, this.overlay.hlc);
+    this.overlay.hlc = version.hlc;
+    return version;
   }
 
   #version(key: EntryKey): ScanItem | undefined {
