@@ -46,8 +46,11 @@ export const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Bytes of request bodies that all threads together may hold before a new upload waits. */
 export const MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024;
 
-/** Milliseconds an upload waits for room in flight before it is sent away to try again. */
-export const ADMISSION_WAIT_MS = 5_000;
+/**
+ * Milliseconds an upload waits for room in flight before it is sent away to try again: below the
+ * 60 s after which Bazel gives up, long enough for large uploads in front over a slow line.
+ */
+export const ADMISSION_WAIT_MS = 20_000;
 
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;

@@ -95,7 +95,7 @@ export function tooLarge(limit: number, size?: number): CacheError {
     {
       operation: "body.read",
       context: { limit, ...(size === undefined ? {} : { size }) },
-      hint: "raise --max-blob-size of the server if blobs may be this large",
+      hint: "blobs and values are bounded by --max-blob-size of the server",
     },
   );
 }

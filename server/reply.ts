@@ -54,6 +54,7 @@ export class Reply {
     if (this.#origin !== undefined) {
       headers["access-control-allow-origin"] = this.#origin;
       headers["access-control-expose-headers"] = "*";
+      headers["vary"] = headers["vary"] ? `${headers["vary"]}, Origin` : "Origin";
     }
     const bytes = typeof body === "string" ? utf8.encode(body) : body;
     if (this.#method === "HEAD" || bytes === undefined || isEmpty(bytes)) {

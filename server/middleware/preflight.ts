@@ -14,6 +14,5 @@ export function preflightAnswer(): Answer {
     "access-control-allow-headers":
       "Authorization, Content-Type, Content-Encoding, If-None-Match, Range, Vitte-Tags, Vitte-Cost",
     "access-control-max-age": "600",
-    vary: "Origin",
   });
 }
