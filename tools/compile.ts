@@ -52,7 +52,8 @@ async function withBroughtRuntime(): Promise<{ deno: string; env: Record<string,
   const store = Deno.env.get("DENO_TLS_CA_STORE") ?? "system";
   return {
     deno: `${folder}/node_modules/.bin/deno`,
-    env: { DENORT_BIN: runtime, DENO_TLS_CA_STORE: store },
+    // Its threads' stacks are too small for long expressions in generated code.
+    env: { DENORT_BIN: runtime, DENO_TLS_CA_STORE: store, RUST_MIN_STACK: "67108864" },
   };
 }
 

@@ -25,6 +25,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "sync",
     "server",
     "web",
+    "deno.json",
   ],
   "cli.ts": ["core", "app"],
   "mod.ts": ["core", "protocol", "codec", "client", "app"],

@@ -3,7 +3,7 @@ import { printResult, runSteps } from "./run_steps.ts";
 import { countTests, docTestStep, quickTestSteps, skipLines, staticSteps } from "./test_files.ts";
 
 const began = performance.now();
-const tests = quickTestSteps(2);
+const tests = quickTestSteps(4);
 const results = await runSteps([...staticSteps(), ...tests, docTestStep()], {
   atOnce: Math.max(2, Math.min(4, navigator.hardwareConcurrency)),
   report: printResult,

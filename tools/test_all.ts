@@ -22,7 +22,7 @@ const add = (result: StepResult) => {
   total.failed += counts.failed;
   total.skipped += counts.skipped;
 };
-const checks = [...staticSteps(), ...quickTestSteps(2), docTestStep()];
+const checks = [...staticSteps(), ...quickTestSteps(4), docTestStep()];
 await runSteps(checks, { atOnce: 2, report: add });
 // One at a time: they start servers and compilers, and some measure.
 await runSteps(slowTestSteps(), { atOnce: 1, report: add });

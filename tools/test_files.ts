@@ -15,26 +15,36 @@ export function testFiles(): { quick: string[]; slow: string[] } {
   };
 }
 
+/** Folders whose files start processes or try thousands of cases: each file is a step of its own. */
+const HEAVY = /^test\/(fault|property|suites)\//;
+
 /**
- * Test steps for the quick files: as many processes as asked for, of about equal length. Not
- * `deno test --parallel`: tests that count descriptors and workers need a process to themselves.
+ * Test steps for the quick files: the heavy ones first and alone, so that they run beside the many
+ * small ones, which are shared out to `shards` processes of about equal length. Not `deno test
+ * --parallel`: tests that count descriptors and workers need a process to themselves.
  */
-export function quickTestSteps(processes: number): Step[] {
-  const shards = Array.from({ length: processes }, () => ({ bytes: 0, files: [] as string[] }));
-  const sized = testFiles().quick.map((path) => ({
-    path,
-    bytes: Deno.statSync(`${ROOT}/${path}`).size,
-  }));
+export function quickTestSteps(shards: number): Step[] {
+  const { quick } = testFiles();
+  const heavy = quick.filter((path) => HEAVY.test(path));
+  const light = quick.filter((path) => !HEAVY.test(path));
+  const parts = Array.from({ length: shards }, () => ({ bytes: 0, files: [] as string[] }));
+  const sized = light.map((path) => ({ path, bytes: Deno.statSync(`${ROOT}/${path}`).size }));
   sized.sort((a, b) => b.bytes - a.bytes);
   for (const { path, bytes } of sized) {
-    const least = shards.reduce((a, b) => b.bytes < a.bytes ? b : a);
+    const least = parts.reduce((a, b) => b.bytes < a.bytes ? b : a);
     least.files.push(path);
     least.bytes += bytes;
   }
-  return shards.filter((shard) => shard.files.length > 0).map((shard, at) => ({
-    name: `tests ${at + 1} of ${processes} (${shard.files.length} files)`,
-    args: ["test", "-A", "--no-check", ...shard.files.sort()],
-  }));
+  const step = (name: string, files: string[]): Step => ({
+    name,
+    args: ["test", "-A", "--no-check", ...files],
+  });
+  return [
+    ...heavy.map((path) => step(path, [path])),
+    ...parts.filter((part) => part.files.length > 0).map((part, at) =>
+      step(`tests ${at + 1} of ${shards} (${part.files.length} files)`, part.files.sort())
+    ),
+  ];
 }
 
 /** A step for each slow file; each gets a process and 20 minutes. */
