@@ -1,7 +1,7 @@
 /** Makes room: the least recently used pack goes as a whole, what is hot in it moves forward. */
 import { dropSegment } from "./drop.ts";
 import { CacheError } from "../../core/errors.ts";
-import { moveForward, recordsOf } from "./move.ts";
+import { moveForward } from "./move.ts";
 import type { Movable } from "./move.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
@@ -71,10 +71,14 @@ async function keepNeeded(pack: Pack, segment: SegmentRow): Promise<number | und
   }
 }
 
+/** What open uploads rely on in a segment; looks at what they hold, not at the whole segment. */
 function heldRecords(pack: Pack, segment: SegmentRow): Movable[] {
-  if (pack.holdings.size === 0) return [];
-  const { rows, pending } = recordsOf(pack, segment);
-  return [...pending, ...rows.filter(({ kind, id }) => pack.holdings.get(kind, id))];
+  const found: Movable[] = [];
+  for (const { kind, id, state, place } of pack.holdings.all()) {
+    const at = state === "pending" ? place : pack.tables.find(kind, id);
+    if (at?.segment === segment.number) found.push({ kind, id, ...at });
+  }
+  return found.sort((a, b) => a.offset - b.offset);
 }
 
 function heldBytes(pack: Pack, segment: SegmentRow): number {

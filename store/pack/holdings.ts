@@ -56,6 +56,11 @@ export class Holdings {
     return this.#held.size === 0 ? undefined : this.#held.get(recordKey(kind, id));
   }
 
+  /** Everything that any upload holds. */
+  all(): Iterable<Holding> {
+    return this.#held.values();
+  }
+
   /** Lets an upload hold a record. `hasRow` is asked only if nobody holds it yet. */
   hold(upload: Upload, record: DataRecord, hasRow: () => boolean): Holding {
     const key = recordKey(record.kind, record.id);

@@ -25,8 +25,7 @@ export function logPort(pack: Pack, rounds: Rounds): LogPort {
     append: (records) => rounds.log(records),
     scan: (after) => scanLog(pack, after),
     end: () => logEnd(pack),
-    compact: (records) =>
-      rounds.withoutLog(() => pack.jobs.run(() => compactLog(pack, rounds, records))),
+    compact: (records) => rounds.withoutLog(() => pack.jobs.run(() => compactLog(pack, records))),
   };
 }
 
@@ -87,10 +86,8 @@ function* recordsOfLog(
  */
 async function compactLog(
   pack: Pack,
-  rounds: Rounds,
   records: Iterable<LogRecord>,
 ): Promise<LogPosition> {
-  await rounds.idle();
   const created = pack.options.clock.now();
   const identity = {
     ...newSegmentName(created),

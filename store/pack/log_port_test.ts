@@ -129,3 +129,35 @@ Deno.test("LogPort: a full store still takes what little its log needs to delete
   await store.writer.log.append([entry(1, "tombstone")]);
   assert.equal((await scan(store)).length, 1);
 });
+
+Deno.test("LogPort.compact: comes to its end although data never stops coming, also into a full store", async () => {
+  await using dir = await tempDir();
+  await using store = await openTestStore(dir.path, {
+    maxSize: 8 * 1024 * 1024,
+    segmentSize: 256 * 1024,
+  });
+  const { writer, clock } = store;
+  let next = 0;
+  let stop = false;
+  const pour = async () => {
+    while (!stop) {
+      clock.advance(1000);
+      await writer.commitRecords(undefined, chunks(next, next += 20, 10_000));
+    }
+  };
+  const logs = async () => {
+    for (let i = 0; !stop; i++) await writer.log.append([entry(i)]);
+  };
+  const work = [pour(), pour(), logs()];
+  for (let i = 0; i < 12; i++) {
+    while (store.counters.get("evicted_segments") < i) await new Promise((r) => setTimeout(r, 1));
+    await Promise.all([
+      writer.log.compact([entry(i)]),
+      writer.log.compact([entry(i), entry(i + 1)]),
+    ]);
+  }
+  stop = true;
+  await Promise.all(work);
+  await writer.seal();
+  await assertInvariants(store, dir.path);
+});

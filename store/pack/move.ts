@@ -8,6 +8,7 @@ import { place, sync } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes, samePlace } from "./places.ts";
 import type { Place, SegmentRow } from "./places.ts";
+import { isGood } from "./is_good.ts";
 import { checkRecord } from "./segment_bytes.ts";
 import type { SegmentBytes } from "./segment_bytes.ts";
 
@@ -36,9 +37,10 @@ export async function moveForward(
     for (let bytes = 0; next < records.length && bytes < MOVE_BYTES; next++) {
       const from = records[next]!;
       const read = source.read(from.offset, recordBytes(from));
-      const checked = checkRecord(read instanceof Uint8Array ? read : await read, from);
+      const found = read instanceof Uint8Array ? read : await read;
+      const checked = checkRecord(found, from);
       bytes += recordBytes(from);
-      if (!checked) {
+      if (!checked || (pack.options.verifyReads && !isGood(found, from))) {
         noteDamage(pack, { ...from, length: recordBytes(from) });
         continue;
       }

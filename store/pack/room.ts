@@ -5,6 +5,7 @@ import { CacheError } from "../../core/errors.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { formatSize } from "../../core/units.ts";
 import { diskBytes } from "./disk_bytes.ts";
+import { packError } from "./errors.ts";
 import { evictOne } from "./evict.ts";
 import { reserveOf } from "./options.ts";
 import { roll } from "./pack.ts";
@@ -44,15 +45,26 @@ export async function makeRoom(pack: Pack, bytes: number): Promise<void> {
   let stuck = 0;
   while (!hasRoom(pack, bytes)) {
     if (bytes > (pack.options.maxSize ?? Infinity)) throw noRoom(pack, bytes);
-    const freed = await pack.jobs.run(() => hasRoom(pack, bytes) || evictOne(pack));
+    const freed = await pack.jobs.run(() => hasRoom(pack, bytes) || evictOne(pack))
+      .catch((error) => {
+        throw packError(error, "make", "room");
+      });
     if (freed) {
       stuck = 0;
       continue;
     }
     // The active segment can not go while it is active. Once more after that, then give up.
     if (++stuck > 1 || pack.active.data.empty) throw noRoom(pack, bytes);
-    roll(pack, "data");
+    endActive(pack);
     await pack.jobs.idle();
+  }
+}
+
+function endActive(pack: Pack): void {
+  try {
+    roll(pack, "data");
+  } catch (error) {
+    throw packError(error, "make", "room");
   }
 }
 

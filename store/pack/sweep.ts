@@ -7,7 +7,7 @@ import { kindOfNumber } from "../../codec/record.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { DataKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
-import { dropSegment } from "./drop.ts";
+import { deleteDropped, dropSegment } from "./drop.ts";
 import { breathe } from "./jobs.ts";
 import { moveForward, recordsOf } from "./move.ts";
 import type { Pack } from "./pack.ts";
@@ -143,7 +143,7 @@ async function sweep(
 /** Rewrites data packs that are mostly dead; tells the bytes won. */
 export async function compactData(pack: Pack, signal?: AbortSignal): Promise<number> {
   let freed = 0;
-  for (const { number } of pack.tables.segments("data")) {
+  for (const { number } of pack.tables.segments()) {
     throwIfAborted(signal);
     freed += await pack.jobs.run(() => compactOne(pack, number));
   }
@@ -152,8 +152,10 @@ export async function compactData(pack: Pack, signal?: AbortSignal): Promise<num
 
 async function compactOne(pack: Pack, number: number): Promise<number> {
   const segment = pack.tables.segment(number);
+  // Its bytes could not be deleted when it was dropped.
+  if (segment?.state === "dropping") await deleteDropped(pack, segment);
   if (!segment || (segment.state !== "sealed" && segment.state !== "full")) return 0;
-  if (segment.live_bytes >= segment.size * LIVE_SHARE) return 0;
+  if (segment.area !== "data" || segment.live_bytes >= segment.size * LIVE_SHARE) return 0;
   const moved = await moveAll(pack, segment);
   // What came to be needed meanwhile, or could not be read now, keeps the segment for now.
   const lost = await dropSegment(pack, segment, () => isNeeded(pack, segment));

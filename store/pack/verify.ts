@@ -1,18 +1,12 @@
 /** Reads everything and says what is not what it should be. */
-import { openBody } from "../../codec/record.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
-import { equalBytes } from "../../core/bytes.ts";
-import { sha256 } from "../../core/digest.ts";
-import type { Bytes } from "../../core/digest.ts";
-import { isKind } from "../../core/errors.ts";
-import type { DataKind } from "../../core/record.ts";
 import { noteDamage } from "./damage.ts";
+import { isGood } from "./is_good.ts";
 import { breathe } from "./jobs.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
-import type { Place } from "./places.ts";
-import { checkRecord, openSegment } from "./segment_bytes.ts";
+import { openSegment } from "./segment_bytes.ts";
 import type { LocatedRecord } from "./tables.ts";
 
 /** Options of a verification. */
@@ -82,18 +76,5 @@ async function verifyRows(
     bytes = 0;
     throwIfAborted(options.signal);
     await breathe();
-  }
-}
-
-/** Whether bytes are the record of a row: header, CRC-32, codec, and the SHA-256 of a chunk. */
-export function isGood(bytes: Bytes, row: Place & { kind: DataKind; id: Bytes }): boolean {
-  const checked = checkRecord(bytes, row);
-  if (!checked) return false;
-  try {
-    const body = openBody(checked.header, checked.stored);
-    return row.kind !== "chunk" || equalBytes(sha256(body), row.id);
-  } catch (error) {
-    if (isKind(error, "corrupt")) return false;
-    throw error;
   }
 }

@@ -7,6 +7,7 @@ import { noteDamage } from "./damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { isGood } from "./is_good.ts";
 import { logPort } from "./log_port.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
@@ -16,7 +17,7 @@ import { recordBytes, samePlace } from "./places.ts";
 import { openPackReader } from "./reader.ts";
 import type { SharedStore } from "./reader.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
-import { admit, Rounds, unwritten, writeHeld } from "./rounds.ts";
+import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
 import { sealFull } from "./seal.ts";
 import { openSegment } from "./segment_bytes.ts";
@@ -24,7 +25,8 @@ import { collectGarbage } from "./sweep.ts";
 import type { Collected, CollectOptions } from "./sweep.ts";
 import type { QuarantineRow } from "./tables.ts";
 import { flushTouches, MAX_TOUCHES, noteTouches } from "./touches.ts";
-import { isGood, verifyAll } from "./verify.ts";
+import { admit, unwritten, writeHeld } from "./uploading.ts";
+import { verifyAll } from "./verify.ts";
 import type { Verified, VerifyOptions } from "./verify.ts";
 
 /** Milliseconds that a use may wait before it is in the tables. */

@@ -1,0 +1,169 @@
+/** One round of the group commit. */
+import { CacheError } from "../../core/errors.ts";
+import type { DataRecord } from "../../core/record.ts";
+import { diskBytes } from "./disk_bytes.ts";
+import { packError } from "./errors.ts";
+import type { Holding, Upload } from "./holdings.ts";
+import { seconds, sync } from "./pack.ts";
+import type { Pack } from "./pack.ts";
+import { recordKey } from "./places.ts";
+import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
+import { writeLog } from "./round_log.ts";
+import type { LogRequest } from "./round_log.ts";
+import { admit, unwritten, writeHeld } from "./uploading.ts";
+
+/** A commit that waits for its round. */
+export interface CommitRequest {
+  readonly upload: string | undefined;
+  readonly records: readonly DataRecord[];
+  readonly resolve: () => void;
+  readonly reject: (error: CacheError) => void;
+}
+
+/**
+ * Makes all of these durable and acknowledges them: one write and one sync for each file, then one
+ * transaction. Each request fails by itself, and its upload ends whatever becomes of it.
+ */
+export async function runRound(
+  pack: Pack,
+  commits: readonly CommitRequest[],
+  logs: readonly LogRequest[],
+): Promise<void> {
+  const bytes = neededBytes([...commits, ...logs].flatMap((request) => [...request.records]));
+  if (!hasRoom(pack, bytes)) {
+    // Not swallowed: each request is checked by itself below, and a small one may fit where all
+    // together do not.
+    await makeRoom(pack, bytes).catch((error) => {
+      if (!(error instanceof CacheError)) throw error;
+    });
+  }
+  // From here on nothing waits: the state of the store does not change under the round.
+  const heard = commits.map((request) => hear(pack, request));
+  write(pack, heard);
+  syncData(pack, heard);
+  const positions = writeLog(pack, logs);
+  apply(pack, heard);
+  pack.fault("commit.after_tables");
+  for (const { request, upload } of heard) {
+    const { failed } = upload;
+    pack.holdings.end(upload);
+    if (failed) request.reject(failed);
+    else request.resolve();
+  }
+  for (const [request, outcome] of positions) {
+    if (outcome instanceof CacheError) request.reject(outcome);
+    else request.resolve(outcome);
+  }
+}
+
+/** A request with the upload it ends. */
+interface Heard {
+  readonly request: CommitRequest;
+  readonly upload: Upload;
+}
+
+function hear(pack: Pack, request: CommitRequest): Heard {
+  const upload = pack.holdings.upload(request.upload);
+  try {
+    for (const record of request.records) admit(pack, upload, record);
+  } catch (error) {
+    upload.failed ??= packError(error, "look up", "records");
+  }
+  return { request, upload };
+}
+
+function write(pack: Pack, heard: readonly Heard[]): void {
+  const all: [Upload, DataRecord][] = [];
+  const seen = new Set<string>();
+  for (const { upload, request } of heard) {
+    if (upload.failed) continue;
+    const fresh = unwritten(upload, request.records);
+    try {
+      checkRoom(pack, neededBytes([...all.map(([, record]) => record), ...fresh]));
+    } catch (error) {
+      upload.failed = packError(error, "commit", "records");
+      continue;
+    }
+    for (const record of fresh) {
+      const key = recordKey(record.kind, record.id);
+      if (!seen.has(key)) all.push([upload, record]);
+      seen.add(key);
+    }
+  }
+  if (all.length === 0) return;
+  try {
+    writeHeld(pack, all, "commit.before_write");
+  } catch {
+    // Not swallowed: each is written again by itself, so that exactly those fail that must.
+    for (const { upload, request } of heard) writeAlone(pack, upload, request);
+  }
+  pack.fault("commit.after_write");
+}
+
+function writeAlone(pack: Pack, upload: Upload, request: CommitRequest): void {
+  if (upload.failed) return;
+  try {
+    const fresh = unwritten(upload, request.records).map((record) => [upload, record] as const);
+    if (fresh.length > 0) writeHeld(pack, fresh, "commit.before_write");
+  } catch (error) {
+    upload.failed = packError(error, "commit", "records");
+  }
+}
+
+function syncData(pack: Pack, heard: readonly Heard[]): void {
+  const segment = pack.active.data;
+  const waits = heard.some(({ upload }) => {
+    for (const { state, place } of upload.held.values()) {
+      if (state === "pending" && place!.segment === segment.number) return true;
+    }
+    return false;
+  });
+  if (!waits) return;
+  try {
+    sync(pack, "data");
+    pack.fault("commit.after_sync");
+  } catch (error) {
+    // `sync` has failed the uploads that lost something; a fault behind it fails all.
+    for (const { upload } of heard) {
+      if (!upload.failed && hasNew(upload)) upload.failed = packError(error, "commit", "records");
+    }
+  }
+}
+
+function hasNew(upload: Upload): boolean {
+  for (const { state } of upload.held.values()) if (state === "new") return true;
+  return false;
+}
+
+/** Makes the rows of all that is durable. */
+function apply(pack: Pack, heard: readonly Heard[]): void {
+  const { tables, active } = pack;
+  const used = seconds(pack);
+  const kept: Holding[] = [];
+  try {
+    pack.fault("commit.before_tables");
+    tables.transaction(() => {
+      for (const { upload } of heard) {
+        if (upload.failed) continue;
+        for (const holding of upload.held.values()) {
+          if (holding.state === "pending") {
+            tables.insert({ ...holding.place!, kind: holding.kind, id: holding.id, used });
+            kept.push(holding);
+          } else tables.use(holding.kind, holding.id, used);
+        }
+      }
+      for (const { number, synced } of [active.data, active.log]) {
+        tables.setSegment(number, { state: "active", size: synced, applied: synced });
+      }
+      tables.setDiskBytes(diskBytes(pack));
+      pack.fault("commit.in_tables");
+    });
+    for (const holding of kept) {
+      holding.state = "kept";
+      holding.place = undefined;
+    }
+  } catch (thrown) {
+    const error = packError(thrown, "commit", "rows of records");
+    for (const { upload } of heard) upload.failed ??= error;
+  }
+}

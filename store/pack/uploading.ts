@@ -1,0 +1,38 @@
+/** How records of an upload are taken in: held first, then written, each once. */
+import type { DataRecord } from "../../core/record.ts";
+import type { Holding, Upload } from "./holdings.ts";
+import { place, plainStored } from "./pack.ts";
+import type { Pack } from "./pack.ts";
+import { recordKey } from "./places.ts";
+
+/** Lets an upload hold a record, without writing it. */
+export function admit(pack: Pack, upload: Upload, record: DataRecord): Holding {
+  const hasRow = () => pack.tables.find(record.kind, record.id) !== undefined;
+  return pack.holdings.hold(upload, record, hasRow);
+}
+
+/** The records of a list that stand nowhere yet, each once. */
+export function unwritten(upload: Upload, records: readonly DataRecord[]): DataRecord[] {
+  const seen = new Set<string>();
+  return records.filter((record) => {
+    const key = recordKey(record.kind, record.id);
+    if (upload.held.get(key)?.state !== "new" || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+/** Writes records and notes where their holdings stand. */
+export function writeHeld(
+  pack: Pack,
+  records: readonly (readonly [Upload, DataRecord])[],
+  before: "append.before_write" | "commit.before_write",
+): void {
+  const stored = records.map(([, record]) => plainStored(record));
+  const places = place(pack, stored, { area: "data", before });
+  records.forEach(([upload, { kind, id }], i) => {
+    const holding = upload.held.get(recordKey(kind, id))!;
+    holding.state = "pending";
+    holding.place = places[i]!;
+  });
+}
