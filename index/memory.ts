@@ -15,9 +15,7 @@ import { nextHlc } from "../codec/hlc.ts";
 import { throwIfAborted } from "../core/abort.ts";
 import type { SignalOptions } from "../core/bytes.ts";
 import { toHex } from "../core/digest.ts";
-import type { Digest } from "../core/digest.ts";
-import { isNamespace } from "../core/entry.ts";
-import type { BlobRef, Entry, EntryDraft, EntryId, EntryKey } from "../core/entry.ts";
+import type { Entry, EntryDraft, EntryId, EntryKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import type {
   PutOutcome,
@@ -26,6 +24,7 @@ import type {
   ScanOptions,
   Visibility,
 } from "../core/metadata_index.ts";
+import { checkSize } from "./blob_check.ts";
 import { MAX_REPLACEMENTS } from "./contract.ts";
 import type {
   EntryIndex,
@@ -37,16 +36,18 @@ import type {
 } from "./contract.ts";
 import { replacementOf } from "./replacement.ts";
 import { itemRange, matchesKey, scanFilter } from "./scan_filter.ts";
-import { compareKeys, compareText } from "./text_order.ts";
-
-/** All that it holds; a batch works on a copy, so that a failed one changes nothing. */
-interface World {
-  sequence: number;
-  hlc: bigint;
-  readonly versions: Map<string, ScanItem>;
-  readonly visible: Map<string, Map<Digest, number>>;
-  readonly replaced: Map<string, Replacement[]>;
-}
+import {
+  checkLink,
+  copyWorld,
+  emptyWorld,
+  hasId,
+  identityOf,
+  keyOf,
+  listed,
+  sequenceOf,
+} from "./memory_world.ts";
+import type { World } from "./memory_world.ts";
+import { compareKeys } from "./text_order.ts";
 
 /** Holds entries and visibility in memory; nothing is durable. */
 export class MemoryIndex implements EntryIndex {
@@ -54,13 +55,7 @@ export class MemoryIndex implements EntryIndex {
   readonly #options: WritingIndexOptions;
   readonly #context: RecordContext;
   readonly #used = new Map<string, number>();
-  #world: World = {
-    sequence: 0,
-    hlc: 0n,
-    versions: new Map(),
-    visible: new Map(),
-    replaced: new Map(),
-  };
+  #world = emptyWorld();
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -172,12 +167,7 @@ export class MemoryIndex implements EntryIndex {
   }
 
   async #commitAlone(batch: IndexBatch): Promise<IndexCommit> {
-    const world: World = {
-      ...this.#world,
-      versions: new Map(this.#world.versions),
-      visible: new Map([...this.#world.visible].map(([name, seen]) => [name, new Map(seen)])),
-      replaced: new Map(this.#world.replaced),
-    };
+    const world = copyWorld(this.#world);
     for (const { namespace, digest } of batch.unlink ?? []) {
       world.visible.get(namespace)?.delete(digest);
     }
@@ -276,49 +266,4 @@ export class MemoryIndex implements EntryIndex {
       retry: "permanent",
     });
   }
-}
-
-function listed(
-  world: World,
-  { namespace, after, limit }: { namespace: string; after: Digest | undefined; limit: number },
-): BlobRef[] {
-  return [...world.visible.get(namespace) ?? []]
-    .map(([digest, size]) => ({ digest, size }))
-    .sort((a, b) => compareText(a.digest, b.digest))
-    .filter(({ digest }) => after === undefined || compareText(digest, after) > 0)
-    .slice(0, limit);
-}
-
-function keyOf(item: ScanItem): EntryKey {
-  return item.type === "entry" ? item.entry : item.tombstone;
-}
-
-function sequenceOf(item: ScanItem): number {
-  return item.type === "entry" ? item.entry.sequence : item.tombstone.sequence;
-}
-
-function identityOf({ namespace, scope, protocol, key }: EntryKey): EntryKey {
-  return { namespace, scope, protocol, key };
-}
-
-/** A key that is no well-formed text has no UTF-8, so it has no id. */
-function hasId({ key }: EntryKey): boolean {
-  return key.isWellFormed();
-}
-
-function checkLink(namespace: string, blob: BlobRef): void {
-  checkSize(blob);
-  if (isNamespace(namespace)) return;
-  throw new CacheError("invalid_argument", `Cannot link a blob: "${namespace}" is no namespace`, {
-    operation: "index.commit",
-  });
-}
-
-function checkSize({ digest, size }: BlobRef): void {
-  if (Number.isSafeInteger(size) && size >= 0) return;
-  throw new CacheError(
-    "invalid_argument",
-    `Cannot store the entry: blob "${digest}" has size ${size}, want a whole number of bytes`,
-    { operation: "index.commit" },
-  );
 }

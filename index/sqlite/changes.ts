@@ -1,6 +1,5 @@
 /** Changes of the tables, inside transactions of the one writer. */
 import type { DatabaseSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import { namespaceId } from "../../codec/entry_id.ts";
@@ -8,14 +7,17 @@ import { itemIdOfRecord } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { decodeNamespace, encodeNamespace } from "../../codec/sealed_part.ts";
+import { equalBytes } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
+import { CacheError } from "../../core/errors.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { MAX_REPLACEMENTS } from "../contract.ts";
 import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
 import { spaceId } from "./queries.ts";
+import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
 import type { IndexState } from "./state.ts";
 
@@ -89,7 +91,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const remove = db.prepare(`DELETE FROM entries WHERE id = ?`);
   const use = db.prepare(`UPDATE entries SET used = ?2 WHERE id = ?1 AND used < ?2`);
   const oldSize = db.prepare(`SELECT size FROM visibility WHERE namespace_no = ? AND id = ?`);
-  const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?)`);
+  const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?, ?)`);
   const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
   let state = translated("index.open", () => readState(db));
 
@@ -109,7 +111,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     const alive = record.kind === "entry";
     if (!uncount(next, record.id)) names.insert(key, record.id);
     const item = itemIdOfRecord(context.keys, record.body);
-    const sum = crc32(record.body);
+    const sum = recordSum(record.body);
     upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
     if (alive) next.entries++;
     next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
@@ -127,7 +129,8 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         next.liveBytes -= VISIBLE_BYTES;
       }
       if (change.linked) {
-        link.run(no, id, KIND_NUMBER[kind], size);
+        const row = { no, kind: KIND_NUMBER[kind], size };
+        link.run(no, id, row.kind, size, visibleSum(id, row));
         next.blobs++;
         next.logicalBytes += size;
         next.liveBytes += VISIBLE_BYTES;
@@ -234,10 +237,15 @@ function prepareNumbers(db: DatabaseSync, context: RecordContext) {
       return no;
     },
     namespaces: () =>
-      all.all().map((row) => ({
-        no: Number(row.no),
-        name: decodeNamespace(context.seal.open(row.name as Bytes, row.id as Bytes)),
-      })),
+      all.all().map((row) => {
+        const id = row.id as Bytes;
+        const name = decodeNamespace(context.seal.open(row.name as Bytes, id));
+        // A compaction writes down what these names see: a rotten one would lose its blobs.
+        if (equalBytes(namespaceId(context.keys, name), id)) return { no: Number(row.no), name };
+        throw new CacheError("corrupt", "Cannot read a namespace of the index: it is damaged", {
+          operation: "index.namespaces",
+        });
+      }),
     /** Forgets what a transaction that failed may have added. */
     clear(): void {
       namespaces.clear();

@@ -6,6 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { EntryId, EntryKey } from "../../core/entry.ts";
 import type { ScanFilter } from "../scan_filter.ts";
 import { compareText } from "../text_order.ts";
+import { nameSum } from "./row_sum.ts";
 
 /** One place of the order. */
 export interface NamedId {
@@ -30,13 +31,16 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Writes the table. Texts are stored as UTF-8 blobs: their order is `compareText`, NUL is fine. */
 export function nameWriter(db: DatabaseSync): NameWriter {
-  const insert = db.prepare(`INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?)`);
+  const insert = db.prepare(`INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, ?, ?)`);
   const remove = db.prepare(
     `DELETE FROM names WHERE namespace = ? AND scope = ? AND protocol = ? AND key = ?`,
   );
   return {
     insert(key, id) {
-      insert.run(blob(key.namespace), blob(key.scope), blob(key.protocol), blob(key.key), id);
+      const namespace = blob(key.namespace);
+      const [scope, protocol, name] = [blob(key.scope), blob(key.protocol), blob(key.key)];
+      const sum = nameSum([namespace, scope, protocol, name, id]);
+      insert.run(namespace, scope, protocol, name, id, sum);
     },
     remove(key) {
       remove.run(blob(key.namespace), blob(key.scope), blob(key.protocol), blob(key.key));

@@ -1,16 +1,19 @@
 /** Opens the file of an index: makes it, trusts it, or sets it aside. */
 import { renameSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
 import type { DomainKeys } from "../../codec/entry_id.ts";
 import { namespaceId } from "../../codec/entry_id.ts";
 import { toHex } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import { isDamage, sqliteError } from "./errors.ts";
+import { rowProblem } from "./row_sum.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
 /** Milliseconds that a connection waits for another one's checkpoint. */
 const BUSY_MS = 5000;
+
+/** KiB of pages that the writer keeps: ids are random, so inserts touch pages all over the file. */
+const CACHE_KIB = 64 * 1024;
 
 /** Bytes. A file up to here is checked whole at every start, which costs about 0.1 s. */
 const CHECK_ALWAYS_BYTES = 64 * 1024 * 1024;
@@ -105,6 +108,7 @@ function tryOpen(path: string, keys: DomainKeys): DatabaseSync | Unusable {
     db.prepare(`PRAGMA busy_timeout = ${BUSY_MS}`).get();
     db.prepare(`PRAGMA journal_mode = WAL`).get();
     db.prepare(`PRAGMA synchronous = NORMAL`).run();
+    db.prepare(`PRAGMA cache_size = -${CACHE_KIB}`).run();
     if (db.prepare(`SELECT count(*) AS n FROM sqlite_master`).get()?.n === 0) create(db, keys);
     const reason = problemOf(db, path, keys);
     if (reason === undefined) return db;
@@ -160,14 +164,6 @@ function problemOf(db: DatabaseSync, path: string, keys: DomainKeys): string | u
   const found = db.prepare(`PRAGMA integrity_check(1)`).get()?.integrity_check;
   if (found !== "ok") return "it fails SQLite's check";
   return totalsProblem(db) ?? rowProblem(db);
-}
-
-/** What stands in a row's bytes is guarded by nothing of SQLite's either. */
-function rowProblem(db: DatabaseSync): string | undefined {
-  for (const row of db.prepare(`SELECT sum, record FROM entries`).iterate()) {
-    if (row.sum !== crc32(row.record as Uint8Array)) return "the checksum of a row is wrong";
-  }
-  return undefined;
 }
 
 /** Totals are the one thing that no index of SQLite's guards. */

@@ -13,9 +13,9 @@ import { replacementOf, sealReplacement } from "../replacement.ts";
 import type { Changes, Transaction } from "./changes.ts";
 
 /** Records of one transaction: fewer cost time, more cost memory. */
-const BATCH_RECORDS = 5000;
+const BATCH_RECORDS = 20_000;
 /** Bytes of one transaction's records. */
-const BATCH_BYTES = 16 * 1024 * 1024;
+const BATCH_BYTES = 32 * 1024 * 1024;
 
 /** What a replay needs. */
 export interface ReplayOptions {

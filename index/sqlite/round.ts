@@ -19,6 +19,7 @@ import { CacheError } from "../../core/errors.ts";
 import { MAX_ENTRY_BLOBS } from "../../core/limits.ts";
 import type { PutOutcome, ScanItem } from "../../core/metadata_index.ts";
 import type { LogRecord } from "../../core/record.ts";
+import { checkSize } from "../blob_check.ts";
 import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.ts";
 import { replacementOf } from "../replacement.ts";
 import type { VersionChange, VisibleChange } from "./changes.ts";
@@ -255,15 +256,6 @@ function factsOf(draft: EntryDraft): EntryFacts {
     inputs: { ...draft.inputs },
     headers: { ...draft.headers },
   };
-}
-
-function checkSize({ digest, size }: BlobRef): void {
-  if (Number.isSafeInteger(size) && size >= 0) return;
-  throw new CacheError(
-    "invalid_argument",
-    `Cannot store the entry: blob "${digest}" has size ${size}, want a whole number of bytes`,
-    { operation: "index.commit" },
-  );
 }
 
 function blobRow({ digest, size }: BlobRef): BlobRow {

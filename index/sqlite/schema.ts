@@ -6,10 +6,12 @@
  *   which everything is in the tables.
  * - `namespaces`, `spaces`: short numbers for ids; `name` is sealed. A space is a (namespace, scope).
  * - `entries`: the newest record of each identity, body as in the log. `state` 1 is an entry, 0 a
- *   tombstone; `item` the name of this version in summaries; `sum` the CRC-32 of the record.
+ *   tombstone; `item` the name of this version in summaries.
  * - `names`: plain texts in their order, the only table that holds some. Only without a seal; with
  *   one it does not exist and the order of keys has to be made in memory from opened records.
  * - `visibility`: who may see which blob; `kind` as in a record's header.
+ * - `sum` is the CRC-32 of what stands in its row and in no index of SQLite's besides, see
+ *   `row_sum.ts`.
  * - `replacements`: the newest of each entry, sealed like a record; `no` is the new one's sequence.
  */
 export const SCHEMA_VERSION = 1;
@@ -33,10 +35,11 @@ export const SCHEMA: readonly string[] = [
   `CREATE INDEX entries_item ON entries (space_no, item)`,
   `CREATE TABLE names (
      namespace BLOB NOT NULL, scope BLOB NOT NULL, protocol BLOB NOT NULL, key BLOB NOT NULL,
-     id BLOB NOT NULL, PRIMARY KEY (namespace, scope, protocol, key)) WITHOUT ROWID`,
+     id BLOB NOT NULL, sum INTEGER NOT NULL,
+     PRIMARY KEY (namespace, scope, protocol, key)) WITHOUT ROWID`,
   `CREATE TABLE visibility (
      namespace_no INTEGER NOT NULL, id BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL,
-     PRIMARY KEY (namespace_no, id)) WITHOUT ROWID`,
+     sum INTEGER NOT NULL, PRIMARY KEY (namespace_no, id)) WITHOUT ROWID`,
   `CREATE TABLE replacements (
      id BLOB NOT NULL, no INTEGER NOT NULL, body BLOB NOT NULL,
      PRIMARY KEY (id, no)) WITHOUT ROWID`,

@@ -1,0 +1,186 @@
+/** Batches go to the log in rounds, then to the tables; one round at a time. */
+import { nextHlc } from "../../codec/hlc.ts";
+import type { RecordContext } from "../../codec/entry_record.ts";
+import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
+import type { Background } from "../../core/background.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { CacheError } from "../../core/errors.ts";
+import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
+import type { IndexBatch, IndexCommit } from "../contract.ts";
+import { sealReplacement } from "../replacement.ts";
+import type { Changes, Transaction } from "./changes.ts";
+import { translated } from "./errors.ts";
+import { replay } from "./replay.ts";
+import { Round } from "./round.ts";
+import type { Decided, RoundSources } from "./round.ts";
+
+/** Records after which further batches wait for the next round. */
+const ROUND_RECORDS = 10_000;
+
+/** What {@linkcode Rounds} is made of. */
+export interface RoundsOptions
+  extends Pick<RoundSources, "context" | "present" | "version" | "visibleSizes"> {
+  readonly context: RecordContext;
+  readonly log: LogPort;
+  readonly changes: Changes;
+  readonly clock: Clock;
+  readonly device: string;
+  readonly background: Background;
+  readonly report: (error: CacheError) => void;
+}
+
+interface Waiting {
+  readonly batch: IndexBatch;
+  readonly done: PromiseWithResolvers<IndexCommit>;
+}
+
+interface Accepted {
+  readonly waiting: Waiting;
+  readonly decided: Decided;
+}
+
+/** Gathers batches while one round is on its way, and has the log to itself. */
+export class Rounds {
+  readonly #options: RoundsOptions;
+  /** The newest time given to a change; ahead of the tables' after a failed append. */
+  #hlc = 0n;
+  #queue: Waiting[] = [];
+  /** The tail of what has the log to itself: rounds and compactions, one after the other. */
+  #exclusive: Promise<unknown> = Promise.resolve();
+  #running = false;
+  #behind = false;
+
+  constructor(options: RoundsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the log may hold more than the tables, because an append or a transaction failed. */
+  get behind(): boolean {
+    return this.#behind;
+  }
+
+  /** Resolves when all that was begun is over. */
+  async idle(): Promise<void> {
+    await this.#exclusive;
+  }
+
+  /** Does a batch in the next round, see {@linkcode IndexBatch}. */
+  commit(batch: IndexBatch): Promise<IndexCommit> {
+    const done = Promise.withResolvers<IndexCommit>();
+    this.#queue.push({ batch, done });
+    if (!this.#running) {
+      this.#running = true;
+      this.#options.background.run("index.commit", this.#afterOthers(() => this.#runRounds()));
+    }
+    return done.promise;
+  }
+
+  /** Runs `work` between two rounds, with the tables at the end of the log. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#afterOthers(async () => {
+      await this.#catchUp();
+      return await work();
+    });
+  }
+
+  #afterOthers<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#exclusive.then(work);
+    this.#exclusive = result.catch(() => {}); // whoever has the result hears of it
+    return result;
+  }
+
+  async #runRounds(): Promise<void> {
+    // One turn for those who commit in the same one: they share the first round.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#round();
+    this.#running = false;
+  }
+
+  /** One append and one transaction for all that waits; each batch has its own outcome. */
+  async #round(): Promise<void> {
+    const accepted: Accepted[] = [];
+    try {
+      await this.#catchUp();
+      const round = this.#newRound();
+      let records = 0;
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        try {
+          const decided = await round.decide(next.batch);
+          accepted.push({ waiting: next, decided });
+          records += decided.records.length;
+        } catch (error) {
+          next.done.reject(error); // this batch alone; the round goes on
+        }
+        if (records >= ROUND_RECORDS) break;
+      }
+      // Kept even if the append fails: some of it may be in the log, and no stamp is given twice.
+      this.#hlc = round.hlc;
+      if (records > 0) await this.#store(accepted.map(({ decided }) => decided));
+      for (const { waiting, decided } of accepted) waiting.done.resolve(decided.outcome);
+    } catch (error) {
+      if (accepted.length === 0) {
+        // Catching up failed: those who wait must hear of it, or they would wait for ever.
+        for (const { done } of this.#queue.splice(0)) done.reject(error);
+      }
+      for (const { waiting } of accepted) waiting.done.reject(error);
+    }
+  }
+
+  #newRound(): Round {
+    const { changes, clock, device, ...sources } = this.#options;
+    const { sequence, hlc } = changes.state;
+    return new Round({
+      ...sources,
+      nextVersion: (namespace, last) => ({
+        epoch: translated("index.commit", () => changes.epochOf(namespace)),
+        hlc: nextHlc(last, clock.now()),
+        device,
+      }),
+      sequence,
+      hlc: this.#hlc > hlc ? this.#hlc : hlc,
+    });
+  }
+
+  async #store(decided: readonly Decided[]): Promise<void> {
+    const records = decided.flatMap(({ records }) => records);
+    // Until the transaction is through, the log may hold what the tables do not: a failed append
+    // may have left something, and what stands there counts at the next start.
+    this.#behind = true;
+    const position = await this.#options.log.append(records);
+    this.#options.changes.transaction((transaction) => {
+      this.#count(records, { transaction, position });
+      for (const { changes } of decided) this.#apply(changes, transaction);
+    });
+    this.#behind = false;
+  }
+
+  #count(
+    records: readonly LogRecord[],
+    { transaction, position }: { transaction: Transaction; position: LogPosition },
+  ): void {
+    transaction.state.position = position;
+    for (const { body } of records) {
+      transaction.state.logBytes += RECORD_HEADER_BYTES + body.length;
+    }
+  }
+
+  #apply(changes: Decided["changes"], transaction: Transaction): void {
+    for (const step of changes) {
+      if (step.type === "visible") {
+        transaction.putVisibility(step.change);
+        continue;
+      }
+      const { record, sequence } = step.change;
+      transaction.putVersion(step.change);
+      if (!step.replacement) continue;
+      const sealed = sealReplacement(step.replacement, this.#options.context.seal, record.id);
+      transaction.noteReplacement(record.id, sequence, sealed);
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    if (!this.#behind) return;
+    await replay(this.#options);
+    this.#behind = false;
+  }
+}
