@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { toHex } from "../../core/digest.ts";
 import type { LogPosition, LogRecord } from "../../core/record.ts";
 import { assertInvariants } from "../../test/fault/pack_invariants.ts";
 import { chunk, chunks, openTestStore } from "../../test/fault/pack_store.ts";
@@ -145,19 +146,30 @@ Deno.test("LogPort.compact: comes to its end although data never stops coming, a
       await writer.commitRecords(undefined, chunks(next, next += 20, 10_000));
     }
   };
+  const acknowledged: number[] = [];
   const logs = async () => {
-    for (let i = 0; !stop; i++) await writer.log.append([entry(i)]);
+    for (let i = 0; !stop; i++) {
+      await writer.log.append([entry(i)]);
+      acknowledged.push(i);
+    }
+  };
+  // Read when the compaction writes it: all that was acknowledged by then.
+  const all = {
+    *[Symbol.iterator]() {
+      for (const i of acknowledged) yield entry(i);
+    },
   };
   const work = [pour(), pour(), logs()];
   for (let i = 0; i < 12; i++) {
     while (store.counters.get("evicted_segments") < i) await new Promise((r) => setTimeout(r, 1));
-    await Promise.all([
-      writer.log.compact([entry(i)]),
-      writer.log.compact([entry(i), entry(i + 1)]),
-    ]);
+    await Promise.all([writer.log.compact(all), writer.log.compact(all)]);
   }
   stop = true;
   await Promise.all(work);
+  const ids = new Set((await scan(store)).map(({ record }) => toHex(record.id)));
+  for (const i of acknowledged) {
+    assert.ok(ids.has(toHex(entry(i).id)), `entry ${i} was acknowledged`);
+  }
   await writer.seal();
   await assertInvariants(store, dir.path);
 });

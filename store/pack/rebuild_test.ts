@@ -112,3 +112,17 @@ Deno.test("openPackWriter: touches and totals outlive a reopen", async () => {
   assert.deepEqual(store.reader.totals().chunks, 10);
   await assertInvariants(store, dir.path);
 });
+
+Deno.test("openPackWriter: what an upload had in a pack before its commit is found again", async () => {
+  await using dir = await tempDir();
+  const records = chunks(0, 20);
+  {
+    await using store = await openTestStore(dir.path);
+    await store.writer.append("up", records);
+    await store.writer.seal();
+    await store.writer.commitRecords("up", []);
+  }
+  await Deno.remove(dir.join("packs.sqlite"));
+  await using store = await openTestStore(dir.path);
+  for (const { id, body } of records) assert.deepEqual(store.reader.read("chunk", id), body);
+});

@@ -1,6 +1,7 @@
 /** Group commit: everything that waits is made durable together. */
 import type { DataRecord, LogPosition, LogRecord } from "../../core/record.ts";
 import { packError } from "./errors.ts";
+import { breathe } from "./jobs.ts";
 import type { Pack } from "./pack.ts";
 import { runRound } from "./round.ts";
 import type { CommitRequest } from "./round.ts";
@@ -46,6 +47,8 @@ export class Rounds {
     this.#logHolds++;
     try {
       await this.#current;
+      // Whoever was just acknowledged first does what he does then.
+      await breathe();
       return await work();
     } finally {
       this.#logHolds--;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { sha256 } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
+import { trackWorker } from "../helpers/leaks.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { assertInvariants } from "./pack_invariants.ts";
 import { chunk, chunks, openTestStore } from "./pack_store.ts";
@@ -43,8 +44,10 @@ Deno.test("PackWriter: what an open upload relies on is not evicted", async () =
   const old = chunks(0, 20, 10_000);
   await writer.commitRecords(undefined, old);
   const pending = chunks(50, 70, 10_000);
+  await writer.append("other", [...pending, ...old]);
   await writer.append("slow", pending);
   await writer.append("slow", old);
+  await writer.abort("other");
   for (let round = 1; round <= 60; round++) {
     clock.advance(60_000);
     await writer.commitRecords(undefined, chunks(round * 100, round * 100 + 30, 10_000));
@@ -181,4 +184,86 @@ Deno.test("PackReader: readers that read all the time while packs are sealed and
   assert.ok(hits > 100, `${hits} hits, ${misses} misses`);
   assert.equal(store.writer.stats().quarantined, 0);
   assert.deepEqual(store.events.filter(({ type }) => type === "failed" || type === "damage"), []);
+});
+
+Deno.test("PackWriter: hot records that lie among cold ones are moved forward", async () => {
+  await using dir = await tempDir();
+  await using store = await openTestStore(dir.path, { maxSize: MAX, segmentSize: 256 * 1024 });
+  const { writer, reader, clock } = store;
+  const hot: ReturnType<typeof chunk>[] = [];
+  for (let round = 1; round <= 80; round++) {
+    clock.advance(60_000);
+    const batch = chunks(round * 100, round * 100 + 30, 10_000);
+    if (round <= 10) hot.push(...batch.slice(0, 3));
+    await writer.commitRecords(undefined, batch);
+    writer.touch("chunk", hot.map(({ id }) => id), clock.now());
+  }
+  assert.ok(store.counters.get("evicted_segments") > 40);
+  for (const { id, body } of hot) assert.deepEqual(await reader.read("chunk", id), body);
+});
+
+Deno.test("PackWriter: an upload that comes to rely on a pack while it is evicted keeps it", async () => {
+  await using dir = await tempDir();
+  const late: Promise<void>[] = [];
+  const old = chunks(0, 5, 10_000);
+  let append = () => {};
+  await using store = await openTestStore(dir.path, {
+    maxSize: MAX,
+    segmentSize: 256 * 1024,
+    // The last moment at which somebody else can have a turn.
+    faults: (point) => point === "drop.before_tables" && append(),
+  });
+  const { writer, reader, clock } = store;
+  await writer.commitRecords(undefined, old);
+  append = () => {
+    append = () => {};
+    late.push(writer.append("late", old));
+  };
+  for (let round = 1; round <= 60; round++) {
+    clock.advance(60_000);
+    await writer.commitRecords(undefined, chunks(round * 100, round * 100 + 30, 10_000));
+  }
+  assert.equal(late.length, 1);
+  await late[0];
+  await writer.commitRecords("late", []);
+  for (const { id, body } of old) assert.deepEqual(await reader.read("chunk", id), body);
+});
+
+Deno.test("PackReader: a reader on another thread sees no miss or damage while packs are sealed and moved", async () => {
+  await using dir = await tempDir();
+  await using store = await openTestStore(dir.path, {
+    segmentSize: 64 * 1024,
+    compression: "zstd",
+  });
+  const { writer } = store;
+  const texts = Array.from({ length: 400 }, (_, i) => {
+    const body = new TextEncoder().encode(`${i} `.repeat(1000));
+    return { kind: "chunk" as const, id: sha256(body), body };
+  });
+  const worker = trackWorker(
+    new Worker(new URL("./pack_reader_worker.ts", import.meta.url), { type: "module" }),
+  );
+  try {
+    const told = (want: string) =>
+      new Promise<{ reads: number; problems: string[] }>((resolve, reject) => {
+        worker.onerror = (event) => reject(new Error(event.message));
+        worker.onmessage = ({ data }) => data.type === want && resolve(data);
+      });
+    await writer.commitRecords(undefined, texts.slice(0, 10).map((t) => ({ ...t })));
+    const ready = told("ready");
+    worker.postMessage({ dir: dir.path, counters: store.counters.buffer });
+    await ready;
+    for (let i = 0; i < 400; i += 10) {
+      await writer.commitRecords(undefined, texts.slice(i, i + 10));
+      worker.postMessage({ ids: texts.slice(i, i + 10).map(({ id }) => id) });
+      if (i % 50 === 0) await writer.seal();
+    }
+    const done = told("done");
+    worker.postMessage({ stop: true });
+    const { reads, problems } = await done;
+    assert.deepEqual(problems, []);
+    assert.ok(reads > 400, `${reads} reads`);
+  } finally {
+    worker.terminate();
+  }
 });
