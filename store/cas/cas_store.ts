@@ -45,7 +45,9 @@ class CasStore implements BlobStore {
   constructor(options: CasStoreOptions) {
     this.#options = options;
     const { chunks, port, verifyReads = false } = options;
-    const onUse = (kind: "chunk" | "recipe", ids: readonly Bytes[]) => port.touch(kind, ids);
+    // Copies: a use is remembered for a while, and an id may be a view of a whole recipe.
+    const onUse = (kind: "chunk" | "recipe", ids: readonly Bytes[]) =>
+      port.touch(kind, ids.map((id) => id.slice()));
     this.#world = { chunks, verifyReads, onUse };
   }
 
@@ -66,15 +68,17 @@ class CasStore implements BlobStore {
 
   /**
    * A blob that this namespace sees already, whole, is answered at once: its source is cancelled,
-   * so other bytes under its digest are never noticed, and never kept.
+   * so other bytes of the same length under its digest are never noticed, and never kept. An abort
+   * that comes when all is read and the writer commits changes nothing any more.
    */
   async put(
     digest: Digest | undefined,
     source: ByteSource,
     options: SignalOptions = {},
   ): Promise<BlobRef> {
-    const here = digest === undefined ? undefined : (await this.stat([digest], options))[0];
-    if (here) {
+    const ask = digest !== undefined && digest !== EMPTY_DIGEST && !options.signal?.aborted;
+    const here = ask ? (await this.stat([digest]))[0] : undefined;
+    if (here && (source.size ?? here.size) === here.size) {
       await discard(source, options);
       return here;
     }
@@ -107,6 +111,7 @@ class CasStore implements BlobStore {
     });
     const whole = new Map<BlobRef, boolean>();
     const states = await this.#options.presence.whole(found);
+    throwIfAborted(options.signal);
     found.forEach((blob, n) => whole.set(blob, states[n]!));
     return answers.map((blob) => blob && (whole.get(blob) ?? true) ? blob : undefined);
   }
@@ -132,7 +137,10 @@ class CasStore implements BlobStore {
       const page = this.#options.visibility.list(this.namespace, after, PAGE);
       if (page.length === 0) return;
       const whole = await this.#options.presence.whole(page);
-      for (const [n, blob] of page.entries()) if (whole[n]) yield blob;
+      for (const [n, blob] of page.entries()) {
+        throwIfAborted(options.signal);
+        if (whole[n]) yield blob;
+      }
       after = page.at(-1)!.digest;
     }
   }
@@ -144,5 +152,8 @@ class CasStore implements BlobStore {
 
 /** Gives up a source that is not needed: its sender may go on to its end, unread. */
 async function discard(source: ByteSource, options: SignalOptions): Promise<void> {
-  if (source.bytes === undefined) await source.open(options).cancel();
+  // What can be opened again needs no giving up.
+  if (source.bytes !== undefined || source.replayable) return;
+  // The blob is here: that its source fails now changes nothing.
+  await source.open(options).cancel().catch(() => {});
 }

@@ -1,5 +1,7 @@
 /** Records, visibility and writer in memory: the strict reference of what stands on packs. */
 import type { ChunkSource, CommitBatch, CommitResult, WriterPort } from "../../core/chunk_store.ts";
+import { throwIfAborted } from "../../core/abort.ts";
+import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { toHex } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
@@ -15,10 +17,15 @@ interface Held {
   readonly pins: Set<string>;
 }
 
-/** All of a store but its entries, in memory. A commit that names an entry is refused. */
+/**
+ * All of a store but its entries, in memory. As strict as the strictest writer: memory of bodies
+ * is really taken away, an upload that ended can not go on. A commit that names an entry is refused.
+ */
 export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
   readonly #records = new Map<string, Held>();
   readonly #visible = new Map<string, Map<Digest, number>>();
+  readonly #open = new Set<string>();
+  readonly #ended = new Set<string>();
   #losses = 0;
   /** Bytes that `append` has taken and whose call has not resolved; and the most there ever were. */
   outstanding = 0;
@@ -27,13 +34,18 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
     return ids.map((id) => this.#records.get(nameOf(kind, id))?.committed ?? false);
   }
-  read(kind: DataKind, id: Bytes): Bytes | undefined {
+  read(kind: DataKind, id: Bytes, options: SignalOptions = {}): Bytes | undefined {
+    throwIfAborted(options.signal);
     const held = this.#records.get(nameOf(kind, id));
-    return held?.committed ? held.body : undefined;
+    return held?.committed ? held.body.slice() : undefined;
   }
-  async *readAll(kind: DataKind, ids: readonly Bytes[]): AsyncIterable<Bytes> {
+  async *readAll(
+    kind: DataKind,
+    ids: readonly Bytes[],
+    options: SignalOptions = {},
+  ): AsyncIterable<Bytes> {
     for (const id of ids) {
-      const body = this.read(kind, id);
+      const body = this.read(kind, id, options);
       if (!body) throw new CacheError("corrupt", `Cannot read ${kind} ${toHex(id)}: not here`);
       yield await Promise.resolve(body);
     }
@@ -43,28 +55,34 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
   }
 
   async append(upload: string, records: readonly DataRecord[]): Promise<void> {
-    const bytes = records.reduce((sum, record) => sum + record.body.length, 0);
+    this.#requireOpen(upload);
+    this.#open.add(upload);
+    const taken = records.map(take);
+    const bytes = taken.reduce((sum, record) => sum + record.body.length, 0);
     this.outstanding += bytes;
     this.mostOutstanding = Math.max(this.mostOutstanding, this.outstanding);
     await Promise.resolve();
-    for (const record of records) this.#hold(record).pins.add(upload);
     this.outstanding -= bytes;
+    this.#requireOpen(upload);
+    for (const record of taken) this.#hold(record).pins.add(upload);
   }
-  commit(batch: CommitBatch): Promise<CommitResult> {
+  async commit(batch: CommitBatch): Promise<CommitResult> {
+    const { upload } = batch;
     if (batch.entry || batch.remove) {
-      return Promise.reject(
-        new CacheError("unsupported", "Cannot commit entries: there is no index here"),
-      );
+      if (upload !== undefined) await this.abort(upload);
+      throw new CacheError("unsupported", "Cannot commit entries: there is no index here");
     }
-    for (const record of batch.records ?? []) this.#hold(record).committed = true;
+    if (upload !== undefined) this.#requireOpen(upload);
+    for (const record of batch.records ?? []) this.#hold(take(record)).committed = true;
     for (const held of this.#records.values()) {
-      if (batch.upload !== undefined && held.pins.delete(batch.upload)) held.committed = true;
+      if (upload !== undefined && held.pins.delete(upload)) held.committed = true;
     }
+    if (upload !== undefined) this.#end(upload);
     for (const { namespace, blob } of batch.link ?? []) {
       this.#seen(namespace).set(blob.digest, blob.size);
     }
     for (const { namespace, digest } of batch.unlink ?? []) this.#seen(namespace).delete(digest);
-    return Promise.resolve({ put: undefined, removed: 0 });
+    return { put: undefined, removed: 0 };
   }
   abort(upload: string): Promise<void> {
     for (const [name, held] of this.#records) {
@@ -72,9 +90,10 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
         this.#records.delete(name);
       }
     }
+    this.#end(upload);
     return Promise.resolve();
   }
-  touch(): void {}
+  touch(_kind: DataKind, _ids: readonly Bytes[]): void {}
 
   find(namespace: string, digests: readonly Digest[]): (number | undefined)[] {
     return digests.map((digest) => this.#seen(namespace).get(digest));
@@ -94,6 +113,11 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
   names(): string[] {
     return [...this.#records.keys()].sort();
   }
+  /** Uploads that nobody ended, and records that no commit made real. */
+  leftovers(): string[] {
+    const loose = [...this.#records].filter(([, held]) => !held.committed || held.pins.size > 0);
+    return [...[...this.#open].map((upload) => `upload ${upload}`), ...loose.map(([name]) => name)];
+  }
   /** Bytes of all records. */
   get size(): number {
     return [...this.#records.values()].reduce((sum, held) => sum + held.body.length, 0);
@@ -104,6 +128,14 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
     return Promise.resolve();
   }
 
+  #requireOpen(upload: string): void {
+    if (!this.#ended.has(upload)) return;
+    throw new CacheError("internal", `Cannot write to upload "${upload}": it has ended`);
+  }
+  #end(upload: string): void {
+    this.#open.delete(upload);
+    this.#ended.add(upload);
+  }
   #hold({ kind, id, body }: DataRecord): Held {
     const name = nameOf(kind, id);
     let held = this.#records.get(name);
@@ -115,6 +147,13 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
     if (!seen) this.#visible.set(namespace, seen = new Map());
     return seen;
   }
+}
+
+/** The record with its memory moved, as to another thread: whoever still uses it sees nothing. */
+function take(record: DataRecord): DataRecord {
+  const { body } = record;
+  if (body.byteLength !== body.buffer.byteLength) return { ...record, body: body.slice() };
+  return { ...record, body: new Uint8Array(body.buffer.transfer()) };
 }
 
 function nameOf(kind: DataKind, id: Bytes): string {

@@ -2,6 +2,7 @@
 import { chunkIdOf } from "../../codec/entry_id.ts";
 import { decodePart, decodeRecipe } from "../../codec/recipe.ts";
 import type { Recipe } from "../../codec/recipe.ts";
+import type { SignalOptions } from "../../core/bytes.ts";
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { digestBytes, EMPTY_DIGEST } from "../../core/digest.ts";
@@ -15,8 +16,9 @@ import { ExistenceCache } from "./existence_cache.ts";
 export async function readRecipe(
   chunks: ChunkSource,
   blob: BlobRef,
+  options?: SignalOptions,
 ): Promise<Recipe | undefined> {
-  const body = await chunks.read("recipe", chunkIdOf(digestBytes(blob.digest)));
+  const body = await chunks.read("recipe", idOf(blob.digest), options);
   if (!body) return undefined;
   const recipe = unlessCorrupt(() => decodeRecipe(body));
   const right = recipe?.digest === blob.digest && recipe.size === blob.size;

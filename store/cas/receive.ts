@@ -7,9 +7,9 @@ import { createHash } from "node:crypto";
 import { Chunker } from "../../codec/chunk_stream.ts";
 import { DEFAULT_CHUNKER } from "../../codec/chunker.ts";
 import { chunkIdOf } from "../../codec/entry_id.ts";
+import { throwIfAborted } from "../../core/abort.ts";
 import { RecipeBuilder } from "../../codec/recipe_builder.ts";
 import type { ByteSource, SignalOptions } from "../../core/bytes.ts";
-import { concat } from "../../core/bytes.ts";
 import type { CommitBatch, WriterPort } from "../../core/chunk_store.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { digestBytes, digestFromBytes, sha256 } from "../../core/digest.ts";
@@ -49,17 +49,46 @@ export async function receive(source: ByteSource, options: ReceiveOptions): Prom
   const { bytes } = source;
   if (bytes && bytes.length <= MAX_CHUNK_BYTES) {
     await drain(source, () => {}, drainOptions(options));
-    return smallBlob(bytes, options);
+    // The writer keeps its records, maybe on another thread, but these bytes are their maker's.
+    throwIfAborted(options.signal);
+    return smallBlob(bytes.slice(), options);
   }
-  const intake = new Intake(options);
+  const intake = new Intake(options, source.size);
+  const opened = openedOnce(source);
   try {
-    await drain(source, (part) => intake.add(part), drainOptions(options));
-    return await intake.finish();
+    await drain(opened, (part) => intake.add(part), drainOptions(options));
+    const received = await intake.finish();
+    throwIfAborted(options.signal);
+    return received;
   } catch (thrown) {
-    await intake.abort();
-    if (options.signal?.aborted) throw thrown;
+    // The first error is the one to report. Of an upload that can not be ended now, the writer
+    // forgets all when it stops.
+    await intake.abort().catch(() => {});
+    await opened.giveUp();
+    throwIfAborted(options.signal);
     throw toCacheError(thrown, "cas.receive");
   }
+}
+
+/** A source that can be given up even though nobody opened it: its sender waits for a reader. */
+function openedOnce(source: ByteSource): ByteSource & { giveUp(): Promise<void> } {
+  const { size, replayable, bytes } = source;
+  let opened = false;
+  const open = (options?: SignalOptions) => {
+    opened = true;
+    return source.open(options);
+  };
+  return {
+    size,
+    replayable,
+    ...(bytes ? { bytes } : {}),
+    open,
+    async giveUp() {
+      if (opened || replayable || bytes) return;
+      // Behind another error: that one is reported.
+      await source.open().cancel().catch(() => {});
+    },
+  };
 }
 
 function drainOptions({ limit, signal, expected }: ReceiveOptions) {
@@ -76,39 +105,62 @@ function smallBlob(bytes: Bytes, options: ReceiveOptions): Received {
   return { blob, batch: { records: [{ kind: "chunk", id, body: bytes }] } };
 }
 
+/** Bytes that are held back at first where nobody said how many will come. */
+const FIRST_HEAD_BYTES = 16 * 1024;
+/** Bytes that are cut at a time: a part may be as large as its sender likes. */
+const CUT_STEP_BYTES = 1024 * 1024;
+
 /** Holds back the first bytes until it is certain that there is more than one chunk of them. */
 class Intake {
   readonly #options: ReceiveOptions;
   readonly #hash = createHash("sha256");
   #size = 0;
-  #head: Bytes[] = [];
+  #head: Bytes;
   #large: LargeBlob | undefined;
 
-  constructor(options: ReceiveOptions) {
+  /** `size`: bytes that will come, as somebody says. */
+  constructor(options: ReceiveOptions, size = FIRST_HEAD_BYTES) {
     this.#options = options;
+    this.#head = new Uint8Array(size >= 0 && size <= MAX_CHUNK_BYTES ? size : 0);
   }
 
   async add(part: Bytes): Promise<void> {
+    const before = this.#size;
     this.#size += part.length;
-    if (!this.#large && this.#size <= MAX_CHUNK_BYTES) {
-      this.#head.push(part);
-      return;
-    }
+    if (!this.#large && this.#size <= MAX_CHUNK_BYTES) return this.#hold(part, before);
     if (!this.#large) {
       this.#large = new LargeBlob(this.#options);
-      const head = this.#head;
-      this.#head = [];
-      for (const held of head) {
-        this.#hash.update(held);
-        await this.#large.add(held);
-      }
+      const head = this.#head.subarray(0, before);
+      this.#head = new Uint8Array(0);
+      await this.#pass(head);
     }
-    this.#hash.update(part);
-    await this.#large.add(part);
+    await this.#pass(part);
+  }
+
+  async #pass(part: Bytes): Promise<void> {
+    for (let from = 0; from < part.length; from += CUT_STEP_BYTES) {
+      const step = part.subarray(from, from + CUT_STEP_BYTES);
+      this.#hash.update(step);
+      await this.#large?.add(step);
+    }
+  }
+
+  /** Copies: parts may be tiny, or small views of large buffers that would all be kept. */
+  #hold(part: Bytes, at: number): void {
+    if (at + part.length > this.#head.length) {
+      const larger = Math.max(at + part.length, this.#head.length * 2, FIRST_HEAD_BYTES);
+      const head = new Uint8Array(Math.min(larger, MAX_CHUNK_BYTES));
+      head.set(this.#head.subarray(0, at));
+      this.#head = head;
+    }
+    this.#head.set(part, at);
   }
 
   async finish(): Promise<Received> {
-    if (!this.#large) return smallBlob(concat(this.#head, this.#size), this.#options);
+    if (!this.#large) {
+      const exact = this.#head.length === this.#size;
+      return smallBlob(exact ? this.#head : this.#head.slice(0, this.#size), this.#options);
+    }
     const digest = digestFromBytes(new Uint8Array(this.#hash.digest()));
     verify(digest, this.#options.expected);
     const batch = await this.#large.finish(digest);
@@ -116,7 +168,6 @@ class Intake {
   }
 
   async abort(): Promise<void> {
-    this.#head = [];
     await this.#large?.abort();
   }
 }

@@ -26,11 +26,12 @@ export class UploadRuns {
     this.#run.push(record);
     this.#runBytes += record.body.length;
     if (this.#runBytes < RUN_BYTES) return;
-    this.#send();
-    while (this.#underWay > UPLOAD_WINDOW_BYTES - RUN_BYTES && !this.#failure) {
+    const most = UPLOAD_WINDOW_BYTES - this.#runBytes;
+    while (this.#underWay > 0 && this.#underWay > most && !this.#failure) {
       await Promise.race(this.#appends);
     }
     this.#throwFailure();
+    this.#send();
   }
   /** The batch that commits the upload, with the records that are still here. */
   async finish(): Promise<CommitBatch> {
