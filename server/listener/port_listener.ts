@@ -114,12 +114,12 @@ export class PortListener implements Listener {
   }
 
   /** Starts one more server of the runtime on the port. */
-  #serve(): Running {
+  #serve(pair = this.#pair): Running {
     const abort = new AbortController();
     const { result: server, inode } = this.#guard.begun(() =>
       Deno.serve({
         ...this.addr,
-        ...(this.#pair ?? {}),
+        ...(pair ?? {}),
         // So that the next one can start before this one ends.
         reusePort: Deno.build.os === "linux" || this.#options.reusePort === true,
         signal: abort.signal,
@@ -202,20 +202,15 @@ export class PortListener implements Listener {
   }
 
   #useTlsPair(pair: TlsPair): void {
-    const before = this.#pair;
-    this.#pair = pair;
-    try {
-      this.#replace();
-    } catch (error) {
-      this.#pair = before;
-      throw error;
-    }
+    this.#replace(pair);
     this.#tell({ type: "tls_reloaded" });
   }
 
-  #replace(): void {
+  /** A pair that is no good throws here, and changes nothing. */
+  #replace(pair = this.#pair): void {
     const old = this.#current;
-    this.#current = this.#serve();
+    this.#current = this.#serve(pair);
+    this.#pair = pair;
     if (old) this.#drain(old);
   }
 

@@ -4,8 +4,8 @@ import { hostText, parseSockets, plainHost } from "./proc_net.ts";
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
-function line(local: string, remote: string, state: string, inode: number): string {
-  return `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
+function line(local: string, remote: string, state: string, inode: number, unread = "00000000") {
+  return `   0: ${local} ${remote} ${state} 00000000:${unread} 00:00000000 00000000  1000        0 ${inode} 1 0000000000000000 20 4 30 10 -1\n`;
 }
 
 Deno.test("parseSockets() finds the accepted, established connections to the port", () => {
@@ -15,6 +15,7 @@ Deno.test("parseSockets() finds the accepted, established connections to the por
     line("0100007F:1F90", "0300007F:C351", "01", 0) + // not accepted yet
     line("0100007F:1F90", "0300007F:C352", "08", 13) + // the other side has left
     line("0100007F:C350", "0100007F:1F90", "01", 14) + // our own client's side
+    line("0100007F:C354", "0100007F:1F90", "01", 16, "00000010") + // with bytes to read
     line("0100007F:1F91", "0300007F:C353", "01", 15);
   const found = parseSockets(text, { hostname: "127.0.0.1", port: 8080 });
   assert.deepEqual(found, {
