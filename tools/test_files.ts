@@ -69,7 +69,11 @@ export function staticSteps(): Step[] {
 
 /** The examples in the public interface, run as tests. */
 export function docTestStep(): Step {
-  return { name: "examples in mod.ts", args: ["test", "--doc", "-A", "mod.ts"] };
+  // Without types: Deno puts an import of every export before an example, and unused ones are errors.
+  return {
+    name: "examples in mod.ts",
+    args: ["test", "--doc", "--no-check", "-A", "mod.ts"],
+  };
 }
 
 /** How many tests ended how. */
