@@ -3,24 +3,21 @@ import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
-import { noteDamage } from "./damage.ts";
+import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
-import { isGood } from "./is_good.ts";
 import { logPort } from "./log_port.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
-import { recordBytes, samePlace } from "./places.ts";
 import { openPackReader } from "./reader.ts";
 import type { SharedStore } from "./reader.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
 import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
 import { sealFull } from "./seal.ts";
-import { openSegment } from "./segment_bytes.ts";
 import { collectGarbage } from "./sweep.ts";
 import type { Collected, CollectOptions } from "./sweep.ts";
 import type { QuarantineRow } from "./tables.ts";
@@ -190,7 +187,7 @@ class Writer implements PackWriter {
   }
 
   reportDamage(place: DamagedPlace): void {
-    this.#check(place).catch((error) => {
+    confirmDamage(this.#pack, place).catch((error) => {
       reportFailure(this.#pack, "quarantine", packError(error, "check", "a damaged record"));
     });
   }
@@ -268,22 +265,6 @@ class Writer implements PackWriter {
       if (this.#pack.touches.size >= MAX_TOUCHES) this.#pack.touches.clear();
       reportFailure(this.#pack, "touch", packError(error, "write", "uses of records"));
     }
-  }
-
-  /** Reads a place again: a reader may have met a moment's trouble, or a record on its way. */
-  async #check(place: DamagedPlace): Promise<void> {
-    const { tables, files, options: { objects } } = this.#pack;
-    const { kind, id } = place;
-    if (!kind || !id) return;
-    const row = tables.find(kind, id);
-    if (!row || row.segment !== place.segment || row.offset !== place.offset) return;
-    const segment = tables.segment(row.segment);
-    using source = segment && openSegment({ files, objects }, segment);
-    const read = await source?.read(row.offset, recordBytes(row));
-    const now = tables.find(kind, id);
-    if (!now || !samePlace(now, row)) return;
-    if (read && isGood(read, { ...row, kind, id })) return;
-    noteDamage(this.#pack, { ...place, length: recordBytes(row) });
   }
 
   async #translated<T>(verb: string, work: () => Promise<T>): Promise<T> {
