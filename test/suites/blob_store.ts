@@ -36,6 +36,8 @@ export interface BlobStoreKnobs {
   readonly digestlessStreams?: boolean;
   /** An abort that comes when all bytes were given still keeps nothing. */
   readonly abortsToTheEnd?: boolean;
+  /** The size that a source of bytes says is compared with the bytes. */
+  readonly sizedBytes?: boolean;
   /** Equal parts of different blobs are stored once. */
   readonly chunks?: boolean;
   /** An end before the start is refused. */
@@ -77,6 +79,7 @@ export function blobStoreSuite(
     abortsToTheEnd: true,
     strictRanges: true,
     chunks: true,
+    sizedBytes: true,
     ...knobs,
   };
   const register = (title: string, cases: Cases, source: SourceForm) =>

@@ -106,13 +106,10 @@ export const WRITE_CASES: Cases = {
   },
   "never keeps other bytes under a digest that is here": async (c) => {
     await c.put(LARGE);
-    await rejectsKind(
-      c.store.put(digestOf(LARGE), c.source(LARGE.subarray(1))),
-      "invalid_argument",
-    ).catch((thrown) => {
-      // Who has the blob may answer before he has read anything of an unsized stream.
-      if (c.source(SMALL).size !== undefined) throw thrown;
-    });
+    const put = c.store.put(digestOf(LARGE), c.source(LARGE.slice(1)));
+    // Who has the blob may answer before he has read anything of a stream that tells no size.
+    if (c.source(SMALL).size === undefined) await Promise.allSettled([put]);
+    else await assert.rejects(put, CacheError);
     await assertHolds(c.store, LARGE);
     await assertMissing(c.store, LARGE.slice(1), c.knobs.lists);
   },
@@ -201,7 +198,7 @@ async function refusesSizes(c: CaseContext, more: number): Promise<void> {
       streamSource(inParts(bytes), size),
       { size, replayable: true, open: () => inParts(bytes) },
     ];
-    if (bytes === SMALL) forms.push({ ...bytesSource(bytes), size });
+    if (bytes === SMALL && c.knobs.sizedBytes) forms.push({ ...bytesSource(bytes), size });
     for (const source of forms) {
       // Over a wire the sender itself may notice, which makes it no better.
       await assert.rejects(c.store.put(digestOf(bytes), source), CacheError);
