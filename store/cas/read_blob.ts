@@ -44,16 +44,22 @@ export async function readBlob(
   blob: BlobRef,
   { range, signal }: BlobGetOptions = {},
 ): Promise<ObjectBody | undefined> {
-  const wanted = resolveRange(range, blob.size);
-  if (blob.size === 0) return bytesBody(new Uint8Array(0));
+  if (blob.size === 0) {
+    resolveRange(range, 0);
+    return bytesBody(new Uint8Array(0));
+  }
   if (isOneChunk(blob)) {
     const bytes = await readOneChunk(world, blob, { signal });
     throwIfAborted(signal);
-    return bytes && bytesBody(bytes.subarray(wanted.start, wanted.end), blob.size);
+    if (!bytes) return undefined;
+    const { start, end } = resolveRange(range, blob.size);
+    return bytesBody(bytes.subarray(start, end), blob.size);
   }
   const recipe = await readRecipe(world.chunks, blob, { signal });
   throwIfAborted(signal);
   if (!recipe) return undefined;
+  // Not before: of a lost blob no range is wrong, it is a miss.
+  const wanted = resolveRange(range, blob.size);
   world.onUse("recipe", [idOf(blob.digest)]);
   const parts = readParts(world, recipe, { range: wanted, signal });
   const size = wanted.end - wanted.start;
