@@ -23,6 +23,9 @@ interface Running {
   failed: boolean;
   /** `shutdown` was called: aborting now would throw where nobody can catch it. */
   draining: boolean;
+  /** Requests whose handler has not answered yet, and who waits for there to be none. */
+  unanswered: number;
+  readonly answered: Set<() => void>;
 }
 
 const FIRST_RETRY_MS = 50;
@@ -125,10 +128,18 @@ export class PortListener implements Listener {
         signal: abort.signal,
         onListen: () => {},
         onError: (thrown) => this.#handlerFailed(thrown),
-      }, (request, info) => this.#answer(request, info))
+      }, (request, info) => this.#answer(running, request, info))
     );
-    const startedAt = this.#clock.monotonic();
-    const running: Running = { server, abort, startedAt, inode, failed: false, draining: false };
+    const running: Running = {
+      server,
+      abort,
+      startedAt: this.#clock.monotonic(),
+      inode,
+      failed: false,
+      draining: false,
+      unanswered: 0,
+      answered: new Set(),
+    };
     this.#running.add(running);
     server.finished.then(() => this.#running.delete(running), (thrown) => {
       this.#acceptFailed(running, thrown);
@@ -137,14 +148,23 @@ export class PortListener implements Listener {
     return running;
   }
 
-  async #answer(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Promise<Response> {
+  async #answer(
+    running: Running,
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Promise<Response> {
     const visit = this.#guard.enter(info);
     if (this.#stop.signal.aborted) {
       return new Response(null, { status: 503, headers: { "connection": "close" } });
     }
-    const response = await this.#handler(request, { remoteAddr: visit.host });
-    visit.upgraded = response.status === 101;
-    return response;
+    running.unanswered++;
+    try {
+      const response = await this.#handler(request, { remoteAddr: visit.host });
+      visit.upgraded = response.status === 101;
+      return response;
+    } finally {
+      if (--running.unanswered === 0) { for (const tell of running.answered) tell(); }
+    }
   }
 
   /** A handler answers everything itself; this is for a bug in one. */
@@ -211,7 +231,7 @@ export class PortListener implements Listener {
     const old = this.#current;
     this.#current = this.#serve(pair);
     this.#pair = pair;
-    if (old) this.#drain(old);
+    if (old) this.#background.run("listener.drain", this.#drainLater(old, STOP_GRACE_MS));
   }
 
   /** Takes nothing new, closes what is idle, lets the rest finish. */
@@ -222,11 +242,31 @@ export class PortListener implements Listener {
     this.#background.run("listener.drain", drained);
   }
 
+  /**
+   * Waits `graceMs` at most until every request that came in has its answer: `shutdown` of the
+   * runtime breaks bodies that are still being read, though it lets answers finish.
+   */
+  async #allAnswered(running: Running, graceMs: number): Promise<void> {
+    if (running.unanswered === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    running.answered.add(resolve);
+    await this.#within(promise, graceMs);
+    running.answered.delete(resolve);
+  }
+
+  /** As `#drain`, after the uploads that are under way. */
+  async #drainLater(running: Running, graceMs: number): Promise<void> {
+    await this.#allAnswered(running, graceMs);
+    this.#drain(running);
+  }
+
   async #shutDown(graceMs: number): Promise<void> {
     using guard = this.#guard;
     if (guard.protects) {
-      for (const running of this.#running) this.#drain(running);
-      await this.#within(Promise.all([guard.quiet(), this.#drained()]), graceMs);
+      const began = this.#clock.monotonic();
+      await Promise.all([...this.#running].map((running) => this.#drainLater(running, graceMs)));
+      const leftMs = Math.max(graceMs - (this.#clock.monotonic() - began), 0);
+      await this.#within(Promise.all([guard.quiet(), this.#drained()]), leftMs);
       guard.endBusy();
     } else {
       // Nothing can end a connection of a draining server here, so it goes on listening, answers
