@@ -6,7 +6,7 @@ import { chunkIdOf } from "../../codec/entry_id.ts";
 import { RecipeBuilder } from "../../codec/recipe_builder.ts";
 import { concat } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
-import { digestBytes, digestOf, sha256 } from "../../core/digest.ts";
+import { digestOf, sha256 } from "../../core/digest.ts";
 import type { Cases } from "./blob_store.ts";
 import { assertHolds, assertMissing, FORMS, KIB, MIB, noise } from "./blob_store_asks.ts";
 import { badSource, rejectsKind, text } from "./object_store_asks.ts";
@@ -143,6 +143,6 @@ function recipeOf(bytes: Bytes, as = bytes): Bytes {
     builder.add(chunkIdOf(sha256(chunk)), chunk.length);
   }
   const { root, parts } = builder.finish(digestOf(as));
-  if (parts.length > 0) throw new RangeError(`Cannot use ${digestBytes(digestOf(as)).length}`);
+  if (parts.length > 0) throw new RangeError("Cannot use the blob: its recipe has parts");
   return root;
 }
