@@ -122,14 +122,16 @@ export class Reading {
     while (true) {
       const from = after;
       const page = this.#ask("index.scan", () => queries.changes(from, PAGE));
+      let moved = false;
       for (const { id, sequence } of page) {
         after = sequence;
         const item = this.version(id);
         const now = item?.type === "entry" ? item.entry : item?.tombstone;
         // Changed since the page was read: it comes again, in its new place.
-        if (item && now?.sequence === sequence && matchesKey(filter, now)) yield item;
+        if (now?.sequence !== sequence) moved = true;
+        else if (item && matchesKey(filter, now)) yield item;
       }
-      if (page.length < PAGE) return;
+      if (page.length < PAGE && !moved) return;
     }
   }
 

@@ -287,3 +287,20 @@ Deno.test("openIndexWriter() keeps uses and its id over a restart, and gives a n
   await using third = await openWriter(world, { path, log });
   assert.notEqual(third.indexId(), id);
 });
+
+Deno.test("openIndexWriter() after a good close reads nothing of the log again", async () => {
+  await using dir = await tempDir();
+  const world = indexWorld();
+  const { path, log, whole } = await closedIndex(dir, world);
+  const scan = log.scan.bind(log);
+  let read = 0;
+  log.scan = async function* (after) {
+    for await (const row of scan(after)) {
+      read++;
+      yield row;
+    }
+  };
+  await using index = await openWriter(world, { path, log });
+  assert.equal(read, 0);
+  assert.deepEqual(await answers(index), whole);
+});

@@ -106,6 +106,17 @@ export const SCAN_CASES: Readonly<Record<string, IndexCase>> = {
     assert.deepEqual(await keysOf(index, { ...all, afterSequence: 4, limit: 1 }), ["a"]);
     assert.deepEqual(await keysOf(index, { ...all, afterSequence: 5 }), []);
   },
+  "scan() by sequence gives an entry that changes meanwhile once, in order": async (index) => {
+    await index.commit({ entries: ["a", "b", "c"].map((key) => draft(key)) });
+    const seen: { key: string; sequence: number }[] = [];
+    for await (const item of index.scan({ order: "sequence" })) {
+      if (item.type === "entry") seen.push(item.entry);
+      if (seen.length === 1) await index.put(draft("b"));
+    }
+    assert.deepEqual(seen.map(({ key }) => key).sort(), ["a", "b", "c"]);
+    const sequences = seen.map(({ sequence }) => sequence);
+    assert.deepEqual(sequences, sequences.toSorted((a, b) => a - b));
+  },
   "scan() leaves out tombstones and incomplete entries unless asked": async (index) => {
     await putWhole(index, draft("whole", { blobs: [blob("1")] }));
     await index.put(draft("broken", { blobs: [blob("2")] }));
