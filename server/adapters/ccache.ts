@@ -45,8 +45,9 @@ function match({ tool, segments }: ParsedPath, headers: Headers): Match | undefi
   const last = segments.at(-1);
   if (last === undefined) return undefined;
   const before = segments.at(-2);
-  if (before === "ac" || before === "cas") {
-    if (before === "cas" || !SHA256.test(last)) return undefined;
+  if (before === "cas") return undefined;
+  // One key in 1,024 has the subdirectory "ac": only 64 digits behind it make it Bazel's layout.
+  if (before === "ac" && SHA256.test(last)) {
     const own = isRepeated(last);
     if (!own && tool === undefined && !USER_AGENT.test(headers.get("user-agent") ?? "")) {
       return undefined;

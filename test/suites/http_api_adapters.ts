@@ -266,6 +266,10 @@ export const adapterCases: Readonly<Record<string, HttpCase>> = {
       `/01/${CCACHE_KEY.slice(2)}`,
       `/ac/${CCACHE_BAZEL}`,
       `/ccache/base/${CCACHE_KEY}`,
+      // The subdirectory that looks like Bazel's action cache: one key in 1,024.
+      `/ac/${old.slice(2)}`,
+      `/ccache/ac/${old.slice(2)}`,
+      `/ccache/ac/${CCACHE_KEY.slice(2)}`,
     ];
     const ccache = { headers: { "user-agent": "ccache/4.11.2", "accept-encoding": "" } };
     for (const target of layouts) {
