@@ -1,18 +1,20 @@
 /** A file as a source of bytes. */
-import type { ByteSource } from "../core/bytes.ts";
+import type { ByteSource, ByteStream } from "../core/bytes.ts";
 import { CacheError } from "../core/errors.ts";
-import type { ByteStream } from "../core/bytes.ts";
+
+/** Bytes of one part of the stream. */
+const PART_BYTES = 256 * 1024;
 
 /**
  * The file's bytes; can be read again as long as the file does not change.
- * @throws {CacheError} `invalid_argument` when it is no readable file
+ * @throws {CacheError} `invalid_argument` when it is no readable file; so does the stream
  */
 export async function fileSource(path: string): Promise<ByteSource> {
   let info: Deno.FileInfo;
   try {
     info = await Deno.stat(path);
   } catch (cause) {
-    throw new CacheError("invalid_argument", `Cannot read "${path}": no such file`, { cause });
+    throw unreadable(path, cause);
   }
   if (!info.isFile) {
     throw new CacheError("invalid_argument", `Cannot read "${path}": it is not a plain file`);
@@ -22,19 +24,42 @@ export async function fileSource(path: string): Promise<ByteSource> {
 
 function openFile(path: string): ByteStream {
   let file: Deno.FsFile | undefined;
+  let given = false;
+  const close = () => {
+    file?.close();
+    file = undefined;
+  };
   return new ReadableStream({
     async pull(controller) {
-      file ??= await Deno.open(path, { read: true });
-      const buffer = new Uint8Array(256 * 1024);
-      const count = await file.read(buffer);
-      if (count === null) {
-        file.close();
-        return controller.close();
+      try {
+        file ??= await Deno.open(path, { read: true });
+        // Given up while it was opened: there was nothing to close yet.
+        if (given) return close();
+        const buffer = new Uint8Array(PART_BYTES);
+        const count = await file.read(buffer);
+        if (given) return;
+        if (count !== null) return controller.enqueue(buffer.subarray(0, count));
+        close();
+        controller.close();
+      } catch (cause) {
+        if (given) return;
+        close();
+        throw unreadable(path, cause);
       }
-      controller.enqueue(buffer.subarray(0, count));
     },
     cancel() {
-      file?.close();
+      given = true;
+      close();
     },
   }, { highWaterMark: 0 });
+}
+
+function unreadable(path: string, cause: unknown): CacheError {
+  const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+  const why = cause instanceof NotFound || cause instanceof NotADirectory
+    ? "no such file"
+    : cause instanceof PermissionDenied
+    ? "permission denied"
+    : "the file system refused";
+  return new CacheError("invalid_argument", `Cannot read "${path}": ${why}`, { cause });
 }

@@ -5,7 +5,8 @@ import type { Environment } from "./environment.ts";
 /**
  * The token, without the line's end; `undefined` when none is named anywhere.
  * Order: `--token-file` or VITTE_TOKEN_FILE, then VITTE_TOKEN.
- * @throws {CacheError} `not_found` for a file that cannot be read; never names the token
+ * @throws {CacheError} `invalid_argument` for a file that cannot be read or holds no single token;
+ * never names the token
  */
 export async function readToken(
   environment: Environment,

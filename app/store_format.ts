@@ -1,5 +1,5 @@
 /** The `FORMAT` file: which version of the folder's layout this is. */
-import { CacheError } from "../core/errors.ts";
+import { CacheError, toCacheError } from "../core/errors.ts";
 
 /** The version of the layout that this program reads and writes. */
 export const STORE_FORMAT = 1;
@@ -13,13 +13,13 @@ const FIRST_LINE = /^vitte-remote-cache store, format (\d+)$/;
  * holds something else
  */
 export async function ensureStoreFolder(dir: string): Promise<{ created: boolean }> {
-  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const path = `${dir}/FORMAT`;
   let text: string;
   try {
     text = await Deno.readTextFile(path);
   } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+    if (!(thrown instanceof Deno.errors.NotFound)) throw toCacheError(thrown, "format.read");
     await refuseForeignFolder(dir);
     await writeFormat(dir, path);
     return { created: true };
@@ -40,7 +40,25 @@ export async function ensureStoreFolder(dir: string): Promise<{ created: boolean
   return { created: false };
 }
 
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { AlreadyExists, NotADirectory } = Deno.errors;
+    if (!(cause instanceof AlreadyExists || cause instanceof NotADirectory)) {
+      throw toCacheError(cause, "format.make_folder");
+    }
+    throw new CacheError("invalid_argument", `Cannot make a store in "${dir}": it is no folder`, {
+      cause,
+      operation: "format.make_folder",
+      hint: "name an empty folder, or one that does not exist yet",
+    });
+  }
+}
+
 const OURS = new Set([
+  // A first start that was cut off left it.
+  "FORMAT.new",
   "lock",
   "active",
   "packs",

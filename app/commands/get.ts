@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { ObjectBody } from "../../core/bytes.ts";
 import { throwIfAborted } from "../../core/abort.ts";
+import { CacheError } from "../../core/errors.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Progress } from "../progress.ts";
@@ -49,7 +50,7 @@ async function toFile(
 ): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID()}.part`;
   try {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
+    using file = await create(temporary, path);
     await drain(body, progress, environment.interrupted, async (part) => {
       let offset = 0;
       while (offset < part.length) offset += await file.write(part.subarray(offset));
@@ -60,6 +61,17 @@ async function toFile(
     throw thrown;
   }
   await Deno.rename(temporary, path);
+}
+
+async function create(temporary: string, path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(temporary, { write: true, createNew: true });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory)) {
+      throw cause;
+    }
+    throw new CacheError("invalid_argument", `Cannot write "${path}": no such folder`, { cause });
+  }
 }
 
 async function removeIfThere(path: string): Promise<void> {

@@ -35,7 +35,8 @@ export function addRm(program: Command, context: CommandContext): void {
           });
           for await (const item of scan) {
             if (item.type !== "entry") continue;
-            if (prefix === undefined && item.entry.key !== filter) break;
+            // Not the end: the same key may stand in a scope behind this one.
+            if (prefix === undefined && item.entry.key !== filter) continue;
             const { scope, key } = item.entry;
             found.push({ namespace, scope, protocol, key });
           }

@@ -79,10 +79,17 @@ function check(flags: ServeFlags): void {
   for (const name of flags.publicRead ?? []) {
     if (!isNamespace(name)) problems.push(`--public-read "${name}" is no namespace`);
   }
-  if (flags.publicUrl !== undefined && !URL.canParse(flags.publicUrl)) {
-    problems.push(`--public-url "${flags.publicUrl}" is no URL`);
+  if (flags.publicUrl !== undefined && !/^https?:$/.test(protocolOf(flags.publicUrl))) {
+    problems.push(
+      `--public-url "${flags.publicUrl}" is no URL that begins with http:// or https://`,
+    );
   }
   if (problems.length > 0) throw new UsageError(problems.join("; "));
+}
+
+function protocolOf(url: string): string {
+  // "cache.example.com:8080" can be parsed, as a URL without a host.
+  return URL.parse(url)?.protocol ?? "";
 }
 
 function port(text: string): number {
