@@ -42,11 +42,11 @@ export function createLocalWriter(
     touch: (kind, ids) => packs.touch(kind, ids, options.now()),
     async commit(batch: CommitBatch): Promise<CommitResult> {
       const { entry, upload, records } = batch;
-      if (entry?.mutability === "immutable" && await index.get(entry)) {
+      try {
+        await refuseTaken(index, entry);
+      } catch (thrown) {
         if (upload !== undefined) await packs.abort(upload);
-        throw new CacheError("conflict", `Cannot put "${entry.key}": it is there already`, {
-          operation: "writer.commit",
-        });
+        throw thrown;
       }
       // Data first: an entry must never become durable before the bytes it names, or a full disk
       // would replace a good entry by one that is a miss.
@@ -65,6 +65,13 @@ export function createLocalWriter(
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+async function refuseTaken(index: EntryWriter, entry: EntryDraft | undefined): Promise<void> {
+  if (entry?.mutability !== "immutable" || !await index.get(entry)) return;
+  throw new CacheError("conflict", `Cannot put "${entry.key}": it is there already`, {
+    operation: "writer.commit",
+  });
 }
 
 function isEmpty(step: IndexStep): boolean {

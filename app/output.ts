@@ -36,9 +36,9 @@ export class Output {
   }
   /** A failure: one error line, then hint lines. */
   error(message: string, hint?: string): void {
-    this.#environment.stderr(`${PROGRAM}: error: ${message}\n`);
+    this.#environment.stderr(`${PROGRAM}: error: ${shown(message)}\n`);
     for (const line of hint?.split("\n") ?? []) {
-      this.#environment.stderr(`${PROGRAM}: hint: ${line}\n`);
+      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
     }
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
@@ -62,9 +62,18 @@ function ended(text: string): string {
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;
 }
 
+// What ends a line, moves the cursor, or turns the order of letters around.
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Text of somebody else, such as a key, as a terminal may show it: on one line. */
+export function shown(text: string): string {
+  return text.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
 /** Rows in columns, two blanks apart; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
+  const all = [header, ...rows.map((row) => row.map(shown))];
   const widths = header.map((_, column) =>
     Math.max(...all.map((row) => [...(row[column] ?? "")].length))
   );

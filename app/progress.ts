@@ -3,6 +3,7 @@ import { formatDuration, formatSize } from "../core/units.ts";
 import type { ByteSource, ByteStream } from "../core/bytes.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { Environment } from "./environment.ts";
+import { shown } from "./output.ts";
 
 const REDRAW_MS = 100;
 const BAR = 24;
@@ -34,7 +35,7 @@ export class Progress implements Disposable {
   line(now: number): string {
     const seconds = Math.max((now - this.#began) / 1000, 0.001);
     const rate = this.#done / seconds;
-    const parts = [this.#label, formatSize(this.#done), `${formatSize(rate)}/s`];
+    const parts = [shown(this.#label), formatSize(this.#done), `${formatSize(rate)}/s`];
     if (this.#total) {
       const share = Math.min(this.#done / this.#total, 1);
       const full = Math.round(share * BAR);
@@ -44,7 +45,8 @@ export class Progress implements Disposable {
         `[${"=".repeat(full)}${" ".repeat(BAR - full)}] ${Math.floor(share * 100)} %`,
       );
       if (rate > 0) {
-        parts.push(`${formatDuration(((this.#total - this.#done) / rate) * 1000)} left`);
+        const left = Math.max(this.#total - this.#done, 0);
+        parts.push(`${formatDuration((left / rate) * 1000)} left`);
       }
     }
     return parts.join("  ");

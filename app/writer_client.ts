@@ -1,7 +1,7 @@
 /** The writer as a serving thread sees it: a `WriterPort` over a `MessagePort`. */
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
 import type { Bytes } from "../core/digest.ts";
-import { CacheError, fromPlainError } from "../core/errors.ts";
+import { CacheError, fromPlainError, toCacheError } from "../core/errors.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
@@ -61,11 +61,12 @@ export class WriterClient implements WriterPort {
   }
 
   touch(kind: DataKind, ids: readonly Bytes[]): void {
-    this.#touches.add(kind, ids);
+    if (!this.#closed) this.#touches.add(kind, ids);
   }
 
   /** Notes uses of entries; buffered. */
   touchEntries(ids: readonly EntryId[], at: number): void {
+    if (this.#closed) return;
     this.#touchedAt = at;
     this.#touches.add("entry", ids);
   }
@@ -104,7 +105,13 @@ export class WriterClient implements WriterPort {
     const call = ++this.#calls;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(call, { resolve, reject });
-    this.#port.postMessage({ ...request, call }, transfer);
+    try {
+      this.#port.postMessage({ ...request, call }, transfer);
+    } catch (thrown) {
+      // It never left, so nobody will answer.
+      this.#waiting.delete(call);
+      reject(toCacheError(thrown, "writer.send"));
+    }
     return promise;
   }
 }

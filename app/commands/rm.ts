@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { EntryKey } from "../../core/entry.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
+import { shown } from "../output.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
 
@@ -49,7 +50,7 @@ export function addRm(program: Command, context: CommandContext): void {
         const verb = options.dryRun ? "would remove" : "removed";
         await output.result(
           { removed, keys: names, dry_run: options.dryRun ?? false },
-          names.map((name) => `${verb} ${name}`).join("\n"),
+          names.map((name) => `${verb} ${shown(name)}`).join("\n"),
         );
         if (found.length > 0 || prefix !== undefined) return EXIT.ok;
         output.error(`no such entry in namespace "${namespace}"`);

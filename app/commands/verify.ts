@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { VerifyReport } from "../../core/cache.ts";
 import { formatSize } from "../../core/units.ts";
 import { EXIT } from "../exit_codes.ts";
+import { shown } from "../output.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
 
@@ -45,7 +46,7 @@ function describe(report: VerifyReport): string {
   const lines = [
     `${report.records} records (${formatSize(report.bytes)}) in ${report.segments} segments, ` +
     `${report.entries} entries`,
-    ...report.problems.map((problem) => `${problem.where}: ${problem.what}`),
+    ...report.problems.map((problem) => shown(`${problem.where}: ${problem.what}`)),
   ];
   if (isClean(report) && report.repaired === 0) lines.push("everything is whole");
   else {

@@ -1,0 +1,268 @@
+/** `writer_client.ts` and `writer_server.ts`: two ends of one real `MessageChannel`. */
+import assert from "node:assert/strict";
+import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
+import type { Bytes } from "../core/digest.ts";
+import { CacheError, isKind } from "../core/errors.ts";
+import type { EntryId } from "../core/entry.ts";
+import type { DataRecord } from "../core/record.ts";
+import type { DamagedPlace } from "../store/pack/damage.ts";
+import { draft } from "../test/suites/metadata_index_world.ts";
+import { WriterClient } from "./writer_client.ts";
+import { serveWriter } from "./writer_server.ts";
+import type { ServedThread } from "./writer_server.ts";
+
+interface Connected extends AsyncDisposable {
+  readonly client: WriterClient;
+  readonly served: ServedThread;
+  readonly calls: string[];
+  readonly appended: DataRecord[];
+  readonly batches: CommitBatch[];
+  readonly touched: { readonly ids: readonly EntryId[]; readonly at: number }[];
+  readonly places: DamagedPlace[];
+  readonly retired: (readonly number[])[];
+  /** Makes the next work fail, or wait. */
+  next: () => Promise<void>;
+}
+
+const RESULT: CommitResult = { put: undefined, removed: 3 };
+
+function connect(): Connected {
+  const { port1, port2 } = new MessageChannel();
+  const calls: string[] = [];
+  const appended: DataRecord[] = [];
+  const batches: CommitBatch[] = [];
+  const touched: { ids: readonly EntryId[]; at: number }[] = [];
+  const places: DamagedPlace[] = [];
+  const retired: (readonly number[])[] = [];
+  const writer: WriterPort = {
+    async append(upload, records) {
+      calls.push(`append ${upload}`);
+      appended.push(...copied(records));
+      await connected.next();
+    },
+    async commit(batch) {
+      calls.push(`commit ${batch.upload}`);
+      batches.push({ ...batch, records: copied(batch.records ?? []) });
+      await connected.next();
+      return RESULT;
+    },
+    async abort(upload) {
+      calls.push(`abort ${upload}`);
+      await connected.next();
+    },
+    touch: (kind, ids) => void calls.push(`touch ${kind} ${ids.length}`),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const served = serveWriter(port1, {
+    writer,
+    touchEntries: (ids, at) => void touched.push({ ids, at }),
+    damaged: (place) => void places.push(place),
+    operations: { double: (n) => Promise.resolve(Number(n) * 2) },
+  });
+  const client = new WriterClient(port2, { onRetire: (segments) => void retired.push(segments) });
+  const connected: Connected = {
+    client,
+    served,
+    calls,
+    appended,
+    batches,
+    touched,
+    places,
+    retired,
+    next: () => Promise.resolve(),
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      connected.next = () => Promise.resolve();
+      await served[Symbol.asyncDispose]();
+    },
+  };
+  return connected;
+}
+
+/** Bodies are the writer's only until it has answered. */
+function copied(records: readonly DataRecord[]): DataRecord[] {
+  return records.map((one) => ({ ...one, body: one.body.slice() }));
+}
+
+function record(body: Bytes, kind: DataRecord["kind"] = "chunk"): DataRecord {
+  return { kind, id: new Uint8Array(32).fill(body[0] ?? 0), body };
+}
+
+Deno.test("WriterClient hands appends, commits and aborts to the writer and brings the answers", async () => {
+  await using c = connect();
+  await c.client.append("u", [
+    record(new Uint8Array([1, 2])),
+    record(new Uint8Array([3]), "recipe"),
+  ]);
+  const entry = draft("k", { mutability: "immutable", tags: ["t"] });
+  const batch = { upload: "u", records: [record(new Uint8Array([9]))], entry };
+  assert.deepEqual(await c.client.commit(batch), RESULT);
+  await c.client.abort("v");
+  assert.deepEqual(c.calls, ["append u", "commit u", "abort v"]);
+  assert.deepEqual(c.appended.map(({ kind, body }) => [kind, [...body]]), [
+    ["chunk", [1, 2]],
+    ["recipe", [3]],
+  ]);
+  assert.deepEqual(c.batches[0]?.entry, entry);
+  assert.deepEqual(c.batches[0]?.records?.map(({ body }) => [...body]), [[9]]);
+});
+
+Deno.test("WriterClient gives each of many waiting calls its own answer", async () => {
+  await using c = connect();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  c.next = () => promise;
+  const append = c.client.append("u", [record(new Uint8Array([1]))]);
+  const commit = c.client.commit({ upload: "w" });
+  // These are answered while the others wait.
+  const doubled = await Promise.all([1, 2, 3].map((n) => c.client.call<number>("double", n)));
+  assert.deepEqual(doubled, [2, 4, 6]);
+  resolve();
+  assert.deepEqual(await Promise.all([append, commit]), [undefined, RESULT]);
+});
+
+Deno.test("WriterClient moves whole buffers, and copies what is a view of a larger one", async () => {
+  await using c = connect();
+  const own = new Uint8Array([1, 2, 3]);
+  const large = new Uint8Array([7, 8, 9, 10]);
+  const shared = new Uint8Array([5, 5]);
+  await c.client.append("u", [
+    record(own),
+    record(large.subarray(1, 3)),
+    record(shared),
+    { kind: "recipe", id: new Uint8Array(32), body: shared },
+  ]);
+  assert.deepEqual([own.length, shared.length], [0, 0], "memory changed hands");
+  assert.deepEqual([...large], [7, 8, 9, 10], "the rest of the buffer is its owner's");
+  assert.deepEqual(c.appended.map(({ body }) => [...body]), [[1, 2, 3], [8, 9], [5, 5], [5, 5]]);
+  const small = new Uint8Array([4]);
+  await c.client.commit({ records: [record(small)] });
+  assert.equal(small.length, 0);
+});
+
+Deno.test("WriterClient brings errors with kind, hint, retry and context, and goes on", async () => {
+  await using c = connect();
+  const conflict = new CacheError("conflict", 'Cannot put "k": it is there already', {
+    operation: "writer.commit",
+    hint: "choose another key",
+    retry: "exhausted",
+    context: { key: "k", size: 7 },
+  });
+  const calls = [
+    () => c.client.append("u", []),
+    () => c.client.commit({ upload: "u" }),
+    () => c.client.abort("u"),
+  ];
+  for (const call of calls) {
+    c.next = () => Promise.reject(conflict);
+    await assert.rejects(call(), (error) => {
+      assert.ok(error instanceof CacheError);
+      const { kind, message, hint, retry, operation, context } = error;
+      assert.deepEqual({ kind, message, hint, retry, operation, context }, {
+        kind: "conflict",
+        message: conflict.message,
+        hint: "choose another key",
+        retry: "exhausted",
+        operation: "writer.commit",
+        context: { key: "k", size: 7 },
+      });
+      return true;
+    });
+  }
+  c.next = () => Promise.reject(new TypeError("a slip"));
+  await assert.rejects(c.client.abort("u"), (error) => isKind(error, "internal"));
+  await assert.rejects(
+    c.client.call("nonsense", 1),
+    (error) => isKind(error, "internal") && error.message.includes('"nonsense"'),
+  );
+  c.next = () => Promise.resolve();
+  assert.deepEqual(await c.client.commit({}), RESULT);
+});
+
+Deno.test("WriterClient that is closed answers unavailable, to who waits and who comes", async () => {
+  await using c = connect();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  c.next = () => promise;
+  const waiting = [c.client.append("u", []), c.client.commit({}), c.client.call("double", 1)];
+  const ends = Promise.allSettled(waiting);
+  await c.client[Symbol.asyncDispose]();
+  await c.client[Symbol.asyncDispose]();
+  for (const end of await ends) {
+    assert.ok(end.status === "rejected" && isKind(end.reason, "unavailable"), end.status);
+  }
+  for (const call of [() => c.client.append("u", []), () => c.client.abort("u")]) {
+    await assert.rejects(call(), (error) => isKind(error, "unavailable"));
+  }
+  c.client.touch("chunk", [new Uint8Array(32)]);
+  c.client.damaged({ segment: 1, offset: 2, length: 3 });
+  resolve();
+});
+
+Deno.test("WriterClient tells of uses in one message, of damage at once, and last of all at its end", async () => {
+  await using c = connect();
+  const id = (n: number) => new Uint8Array(32).fill(n);
+  c.client.touch("chunk", [id(1), id(2)]);
+  c.client.touch("chunk", [id(2)]);
+  c.client.touchEntries([id(3)], 10);
+  c.client.touchEntries([id(4)], 20);
+  c.client.damaged({ kind: "chunk", id: id(1), segment: 4, offset: 5, length: 6 });
+  await c.client.abort("now all before it has come");
+  assert.deepEqual(c.places, [{ kind: "chunk", id: id(1), segment: 4, offset: 5, length: 6 }]);
+  assert.deepEqual(c.touched, []);
+  await c.client[Symbol.asyncDispose]();
+  await turns();
+  assert.deepEqual(c.calls.slice(1), ["touch chunk 2"]);
+  assert.deepEqual(c.touched, [{ ids: [id(3), id(4)], at: 20 }]);
+});
+
+Deno.test("ServedThread.retire reaches the client, before later answers", async () => {
+  await using c = connect();
+  c.served.retire([1, 2]);
+  c.served.retire([3]);
+  await c.client.abort("x");
+  assert.deepEqual(c.retired, [[1, 2], [3]]);
+});
+
+Deno.test("ServedThread that is disposed aborts the uploads that its thread left open, and only them", async () => {
+  await using c = connect();
+  for (const upload of ["a", "b", "c", "d"]) await c.client.append(upload, []);
+  await c.client.commit({ upload: "b" });
+  await c.client.abort("c");
+  c.calls.splice(0);
+  await c.served[Symbol.asyncDispose]();
+  assert.deepEqual(c.calls, ["abort a", "abort d"]);
+  await c.served[Symbol.asyncDispose]();
+  assert.deepEqual(c.calls, ["abort a", "abort d"]);
+});
+
+Deno.test("ServedThread that is disposed during work ends it quietly: nobody hears the answer", async () => {
+  await using c = connect();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  c.next = () => promise;
+  const append = c.client.append("u", []).then(() => "done", (error) => error.kind);
+  const failing = c.client.call("nonsense", 1).then(() => "done", (error) => error.kind);
+  await turns();
+  c.next = () => Promise.resolve();
+  await c.served[Symbol.asyncDispose]();
+  c.served.retire([9]);
+  resolve();
+  await turns();
+  assert.deepEqual(c.calls, ["append u", "abort u"]);
+  assert.deepEqual(c.retired, []);
+  await c.client[Symbol.asyncDispose]();
+  assert.deepEqual(await Promise.all([append, failing]), ["unavailable", "internal"]);
+});
+
+Deno.test("WriterClient reports what can not be sent as an error of the call, and forgets the call", async () => {
+  await using c = connect();
+  await assert.rejects(
+    c.client.call("double", () => {}),
+    (error) => isKind(error, "internal"),
+  );
+  await c.client.append("u", [record(new Uint8Array([1]))]);
+  assert.equal(c.appended.length, 1);
+});
+
+/** Lets messages that are on their way arrive. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 2));
+}
