@@ -26,11 +26,12 @@ export interface StartOptions {
   readonly timeoutMs?: number;
 }
 
-/** The command line that runs this source. */
+/** The command line that runs this source, as `deno task start` does. */
 export const SOURCE_PROGRAM: readonly string[] = [
   Deno.execPath(),
   "run",
   "-A",
+  "--v8-flags=--max-semi-space-size=1",
   "--config",
   fromFileUrl("../../deno.json"),
   fromFileUrl("../../cli.ts"),
