@@ -20,7 +20,15 @@ const TICKS_PER_SECOND = 100;
 
 /** This server on a fresh folder, with its token check on and strict durability. */
 export async function startOurs(dir: string, threads: number): Promise<Contender> {
-  const args = ["run", "-A", "--v8-flags=--max-semi-space-size=1", "--config", path("../deno.json"), path("../cli.ts"), "serve"].concat(
+  const args = [
+    "run",
+    "-A",
+    "--v8-flags=--max-semi-space-size=1",
+    "--config",
+    path("../deno.json"),
+    path("../cli.ts"),
+    "serve",
+  ].concat(
     ["--port", "0", "--json", "--dir", `${dir}/ours`, "--threads", String(threads)],
     ["--max-size", "none"],
   );

@@ -35,7 +35,16 @@ export async function compileProgram(
   const fresh = `${options.output}.new-${Deno.pid}`;
   const includes = (options.include ?? []).flatMap((path) => ["--include", path]);
   try {
-    await run(deno, ["compile", "-A", "--no-check", ...includes, "-o", fresh, entry], env);
+    await run(deno, [
+      "compile",
+      "-A",
+      "--no-check",
+      "--v8-flags=--max-semi-space-size=1",
+      ...includes,
+      "-o",
+      fresh,
+      entry,
+    ], env);
     await Deno.rename(fresh, options.output);
   } finally {
     await Deno.remove(fresh).catch(() => {}); // it has its new name, or never was

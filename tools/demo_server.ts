@@ -15,7 +15,14 @@ export function fromHere(relative: string): string {
 export async function startServe(dir: string): Promise<DemoServer> {
   const config = fromHere("../deno.json");
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--v8-flags=--max-semi-space-size=1", "--config", config, fromHere("../cli.ts")].concat(
+    args: [
+      "run",
+      "-A",
+      "--v8-flags=--max-semi-space-size=1",
+      "--config",
+      config,
+      fromHere("../cli.ts"),
+    ].concat(
       ["serve", "--port", "0", "--json", "--dir", dir],
     ),
     stdin: "null",
