@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ManualClock } from "../core/clock.ts";
+import type { Bytes } from "../core/digest.ts";
 import { Counters } from "../core/counters.ts";
 import { TOKEN_CACHE_ENTRIES, TOKEN_TOUCH_MS } from "../core/limits.ts";
 import type { TokenInfo } from "../core/token_admin.ts";
@@ -9,7 +10,7 @@ import type { Authentication } from "./authenticate.ts";
 import { issueToken, parseToken, secretHash } from "./token.ts";
 import type { StoredToken } from "./token_store.ts";
 
-function world() {
+function world(serverKey?: Bytes) {
   const clock = new ManualClock();
   const counters = new Counters();
   const rows = new Map<string, StoredToken>();
@@ -44,7 +45,7 @@ function world() {
   }
   const issue = (more?: Partial<TokenInfo>) =>
     add(issueToken(new Uint8Array(32).fill(3)).text.reveal(), more);
-  const authenticator = createAuthenticator({ store, clock, counters });
+  const authenticator = createAuthenticator({ store, clock, counters, serverKey });
   return { clock, counters, rows, calls, add, issue, ask: authenticator.authenticate };
 }
 
@@ -84,6 +85,16 @@ Deno.test("authenticate() knows each failure by its name", () => {
   for (const [header, failure] of table) {
     assert.equal(failureOf(ask(header)), failure, String(header));
   }
+});
+
+Deno.test("authenticate() refuses a token that names another server, though its secret is right", () => {
+  const key = new Uint8Array(32).fill(4);
+  const { ask, issue, add, calls } = world(key);
+  // The world issues its tokens with another key than this.
+  assert.deepEqual(ask(`Bearer ${issue()}`), { failure: "unknown" });
+  assert.equal(calls.find, 0);
+  assert.equal(nameOf(ask(`Bearer ${add(issueToken(key).text.reveal())}`)), "ci");
+  assert.equal(nameOf(ask(`Bearer ${add("k".repeat(40))}`)), "ci", "a chosen one names none");
 });
 
 Deno.test("authenticate() tells the log the name of an ended token, but only to who has its secret", () => {
@@ -196,5 +207,8 @@ Deno.test("authenticate() compares secrets through constantTimeEqual only", () =
     source,
     /constantTimeEqual\(stored\?\.hash \?\? NO_HASH, secretHash\(token\.secret\)\)/,
   );
-  assert.doesNotMatch(source, /reveal\(|equalBytes|hash ===|hash ==/);
+  assert.doesNotMatch(source, /reveal\(|hash ===|hash ==/);
+  // The key of a server is public: it may be compared as fast as can be, and nothing else may.
+  const others = [...source.matchAll(/equalBytes\(([^()]*)\)/g)].map(([, what]) => what);
+  assert.deepEqual(others, ["token.serverKey, serverKey"]);
 });

@@ -1,5 +1,6 @@
 /** A writer killed at every named step: what it acknowledged is there when the store is reopened. */
 import assert from "node:assert/strict";
+import { everyNth } from "../helpers/long.ts";
 import { fromFileUrl } from "../helpers/paths.ts";
 import { toHex } from "../../core/digest.ts";
 import { FAULT_POINTS } from "../../store/pack/faults.ts";
@@ -103,7 +104,11 @@ async function killOnce(kill: Kill): Promise<void> {
 }
 
 Deno.test("PackWriter: killed at each step, everything acknowledged is there", async (t) => {
-  const queue = [...KILLS];
+  // A sixth of them in the short form; it has to meet every kind of work.
+  const kills = everyNth(KILLS, 6);
+  const works = (some: readonly Kill[]) => [...new Set(some.map(({ work }) => work))].sort();
+  assert.deepEqual(works(kills), works(KILLS));
+  const queue = [...kills];
   const failures: string[] = [];
   const worker = async () => {
     for (let kill = queue.shift(); kill; kill = queue.shift()) {
@@ -111,7 +116,7 @@ Deno.test("PackWriter: killed at each step, everything acknowledged is there", a
       await killOnce(kill).catch((error) => failures.push(`${name}: ${error.stack}`));
     }
   };
-  await t.step(`${KILLS.length} kills`, async () => {
+  await t.step(`${kills.length} kills`, async () => {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
     assert.deepEqual(failures, []);
   });

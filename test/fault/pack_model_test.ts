@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryObjectStore } from "../../store/memory.ts";
+import { longOr } from "../helpers/long.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { assertInvariants } from "./pack_invariants.ts";
 import { chunk, openTestStore } from "./pack_store.ts";
@@ -206,7 +207,7 @@ for (const medium of ["folder", "far"] as const) {
             await run.store[Symbol.asyncDispose]();
           }
         }),
-        { numRuns: 40 },
+        { numRuns: longOr(40, 12) },
       );
     });
   }

@@ -1,0 +1,18 @@
+/** Tests that are long by nature: a short form before every commit, the long one with `VITTE_LONG=1`. */
+
+/** Whether the long forms were asked for. */
+export const LONG: boolean = Deno.env.get("VITTE_LONG") === "1";
+
+/** `long` where the long forms were asked for, `short` elsewhere. */
+export function longOr<T>(long: T, short: T): T {
+  return LONG ? long : short;
+}
+
+/**
+ * All `items` in the long form; in the short one the first and the last, and every `nth` between.
+ * An `nth` that has no factor in common with the period of what is tried meets all parts of it.
+ */
+export function everyNth<T>(items: readonly T[], nth: number): T[] {
+  if (LONG) return [...items];
+  return items.filter((_, at) => at % nth === 0 || at === items.length - 1);
+}
