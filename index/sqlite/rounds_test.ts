@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { CacheError } from "../../core/errors.ts";
 import type { LogPosition, LogRecord } from "../../core/record.ts";
+import { assertNoLeaks } from "../../test/helpers/leaks.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
 import {
   blob,
@@ -93,14 +94,22 @@ Deno.test("IndexWriter.commit() catches up when a transaction failed behind its 
   await putWhole(index, draft("a", { blobs: [blob("1")] }));
   using other = new DatabaseSync(path);
   other.exec(`CREATE TRIGGER no BEFORE UPDATE ON state BEGIN SELECT RAISE(ABORT, 'no'); END`);
-  await refused("internal", () => putWhole(index, draft("b", { blobs: [blob("2")] })));
+  const fresh = draft("k", { namespace: "fresh", scope: "pr/1", blobs: [blob("3")] });
+  await Promise.all([
+    refused("internal", () => putWhole(index, draft("b", { blobs: [blob("2")] }))),
+    refused("internal", () => putWhole(index, fresh)),
+  ]);
   await refused("internal", () => index.put(draft("a", { mutability: "immutable" })));
   assert.deepEqual(index.totals(), { entries: 1, blobs: 1, logical_bytes: 1 });
   other.exec(`DROP TRIGGER no`);
   // What is in the log counts: "b" is there, so an immutable put of it is a conflict.
   await refused("conflict", () => index.put(draft("b", { mutability: "immutable" })));
-  assert.deepEqual(index.totals(), { entries: 2, blobs: 2, logical_bytes: 2 });
-  assert.equal((await index.put(draft("c"))).entry.sequence, 3);
+  assert.deepEqual(index.totals(), { entries: 3, blobs: 3, logical_bytes: 3 });
+  assert.equal((await index.put(draft("c"))).entry.sequence, 4);
+  // The numbers that namespaces had in the failed transaction are not taken for good.
+  await using reader = openReader(world, path);
+  assert.equal((await reader.get(fresh))?.sequence, 3);
+  assert.equal((await reader.summarize("fresh", "pr/1", "")).count, 1);
 });
 
 Deno.test("IndexReader sees what the writer resolved at once, on a connection of its own", async () => {
@@ -166,6 +175,22 @@ Deno.test("IndexReader refuses changes, and sends uses to the writer", async () 
   reader.touch([keyed("k")], 123);
   await settle(world);
   assert.equal((await reader.get(keyed("k")))?.used, 123);
+});
+
+Deno.test("IndexWriter and IndexReader leave no descriptor behind", async () => {
+  await using dir = await tempDir();
+  const path = dir.join("index.sqlite");
+  const world = indexWorld();
+  await assertNoLeaks(async () => {
+    const index = await openWriter(world, { path, log: new MemoryLog() });
+    const reader = openReader(world, path);
+    await index.put(draft("k"));
+    await reader.get(keyed("k"));
+    await index[Symbol.asyncDispose]();
+    await reader[Symbol.asyncDispose]();
+    await reader[Symbol.asyncDispose]();
+    await refused("unavailable", () => reader.get(keyed("k")));
+  });
 });
 
 Deno.test("openIndexReader() says that there is no file", async () => {
