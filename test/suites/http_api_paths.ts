@@ -142,7 +142,7 @@ const NOWHERE: readonly string[] = [
   `/bazel/cas/${HEX}/x`,
   `/bazel/${CCACHE_NEW}`,
   `/ccache/cas/${HEX}`,
-  `/ac/${"a".repeat(40)}`,
+  `/ac/${"a".repeat(63)}`,
   `/cas/${"a".repeat(40)}`,
   `/gradle/${"a".repeat(33)}`,
   `/${"a".repeat(32)}`,
