@@ -10,6 +10,7 @@ import { HttpClient } from "./http.ts";
 import { RemoteAdmin } from "./remote_admin.ts";
 import { RemoteCache } from "./remote_cache.ts";
 import { parseServerUrl } from "./server_url.ts";
+import { SizedUploads } from "./sized_upload.ts";
 
 /** Options of {@linkcode connectCache}. */
 export interface ConnectOptions {
@@ -18,8 +19,21 @@ export interface ConnectOptions {
   readonly token?: string | Secret<string> | undefined;
   /** For calls that name none. Default `default`. */
   readonly namespace?: string | undefined;
-  /** Default: the runtime's, with connections of its own that disposing the cache closes. */
+  /**
+   * Default: the runtime's, with connections of its own that disposing the cache closes. Another
+   * one is given large uploads too, as streams.
+   */
   readonly fetch?: typeof fetch | undefined;
+  /**
+   * Folder where a stream above 1 MiB that tells no size is kept while it is sent, in a file
+   * without a name. Default: the system's for temporary files.
+   */
+  readonly spoolDir?: string | undefined;
+  /**
+   * The environment's variables that name proxies, for large uploads: the runtime's `fetch` reads
+   * them by itself. Default: none, and large uploads go straight to the server.
+   */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
   /** Milliseconds without a byte in either direction after which a request is given up. Default 30 s. */
@@ -62,6 +76,7 @@ export function connectCache(options: ConnectOptions): RemoteCache {
       { operation: "client.connect", hint: "use https, or --insecure in a network you trust" },
     );
   }
+  const uploads = options.fetch ? undefined : new SizedUploads(options.proxyEnv);
   const own = options.fetch ? undefined : Deno.createHttpClient({});
   const ownFetch: typeof fetch = (input, init) => {
     const withClient: RequestInit & { client?: Deno.HttpClient } = { ...init, client: own! };
@@ -72,10 +87,16 @@ export function connectCache(options: ConnectOptions): RemoteCache {
     url,
     token: text === undefined ? undefined : new Secret(text),
     fetch: options.fetch ?? ownFetch,
+    uploads,
+    spoolDir: options.spoolDir,
     clock: options.clock ?? systemClock,
     idleMs: options.idleMs ?? CLIENT_IDLE_MS,
     beforeToken: check && token?.type === "issued" ? () => admin.requireIdentity(token) : undefined,
   });
   const admin = new RemoteAdmin(http);
-  return new RemoteCache(http, { admin, namespace, close: () => own?.close() });
+  const close = () => {
+    own?.close();
+    uploads?.[Symbol.dispose]();
+  };
+  return new RemoteCache(http, { admin, namespace, close });
 }

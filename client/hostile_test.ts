@@ -26,8 +26,9 @@ Deno.test("A hang before the head, within the body and during an upload ends wit
     const release = Promise.withResolvers<Response>();
     await against(() => release.promise, async (cache) => {
       const blobs = cache.blobs("default");
-      const once = streamSource(streamOf(BYTES), BYTES.length);
-      await rejectsAs(method === "get" ? blobs.get(DIGEST) : blobs.put(DIGEST, once), "timeout");
+      const once = streamSource(streamOf(LARGE), LARGE.length);
+      const put = () => blobs.put(digestOf(LARGE), once);
+      await rejectsAs(method === "get" ? blobs.get(DIGEST) : put(), "timeout");
       release.resolve(new Response(null));
     }, { ...quick, clock: noPause() });
   }
@@ -184,7 +185,7 @@ Deno.test("RemoteBlobStore.put() does not believe a server that stored something
 Deno.test("put() cancels its source when the server is done early, and believes only the right digest", async () => {
   let cancelled = 0;
   const endlessly: ByteSource = {
-    size: undefined,
+    size: 2 ** 33,
     replayable: false,
     open: () =>
       new ReadableStream({
@@ -192,7 +193,7 @@ Deno.test("put() cancels its source when the server is done early, and believes 
         cancel: () => void cancelled++,
       }, { highWaterMark: 0 }),
   };
-  await against(() => Response.json({ digest: DIGEST, size: 12 }), async (cache) => {
+  await against(() => Response.json({ digest: DIGEST, size: 2 ** 33 }), async (cache) => {
     assert.equal((await cache.blobs("default").put(DIGEST, endlessly)).digest, DIGEST);
     assert.equal(cancelled, 1);
     await rejectsAs(cache.blobs("default").put(digestOf(LARGE), endlessly), "corrupt");
@@ -214,9 +215,14 @@ Deno.test("Temporary errors are tried three times and then exhausted, if the sou
   const put = (source: ByteSource) => (cache: RemoteCache) =>
     assert.rejects(cache.blobs("default").put(DIGEST, source));
   assert.equal(await against(busy, put(bytesSource(BYTES))), 3);
-  assert.equal(await against(busy, put(streamSource(streamOf(BYTES), BYTES.length))), 1);
-  const again: ByteSource = { size: BYTES.length, replayable: true, open: () => streamOf(BYTES) };
-  assert.equal(await against(busy, put(again)), 3);
+  // What is small is kept, and so is what tells no size; a large one that can be sent as it is, not.
+  assert.equal(await against(busy, put(streamSource(streamOf(BYTES), BYTES.length))), 3);
+  const large = (source: ByteSource) => (cache: RemoteCache) =>
+    assert.rejects(cache.blobs("default").put(digestOf(LARGE), source));
+  assert.equal(await against(busy, large(streamSource(streamOf(LARGE), LARGE.length))), 1);
+  assert.equal(await against(busy, large(streamSource(streamOf(LARGE)))), 3);
+  const again: ByteSource = { size: LARGE.length, replayable: true, open: () => streamOf(LARGE) };
+  assert.equal(await against(busy, large(again)), 3);
   // What is not the same when done twice is done once.
   assert.equal(await against(busy, (cache) => assert.rejects(cache.admin.rotate("ci"))), 1);
   assert.equal(
@@ -248,8 +254,8 @@ Deno.test("A server that is not there is unavailable", async () => {
 
 Deno.test("put() reads its source to the end or cancels it, and says what the source itself said", async () => {
   let cancelled = 0;
-  const source = (fail?: Error): ByteSource => ({
-    size: undefined,
+  const source = (size: number | undefined, fail?: Error): ByteSource => ({
+    size,
     replayable: false,
     open: () =>
       new ReadableStream({
@@ -262,7 +268,7 @@ Deno.test("put() reads its source to the end or cancels it, and says what the so
   });
   await against(
     () => problem(413, "too_large"),
-    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source()), "too_large"),
+    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source(2 ** 33)), "too_large"),
   );
   assert.equal(cancelled, 1);
   const own = new CacheError("quota_exceeded", "Cannot read: my own trouble");
@@ -270,13 +276,19 @@ Deno.test("put() reads its source to the end or cancels it, and says what the so
     for await (const _ of request.body ?? []);
     return new Response(null);
   };
-  await against(
-    drain,
-    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source(own)), "quota_exceeded"),
-  );
-  const short = streamSource(streamOf(BYTES), BYTES.length + 1);
-  await against(
-    drain,
-    (cache) => rejectsAs(cache.blobs("default").put(DIGEST, short), "invalid_argument"),
-  );
+  for (const size of [undefined, 2 ** 33]) {
+    await against(
+      drain,
+      (cache) => rejectsAs(cache.blobs("default").put(DIGEST, source(size, own)), "quota_exceeded"),
+    );
+  }
+  for (const bytes of [BYTES, LARGE]) {
+    for (const more of [1, -1]) {
+      const lying = () => streamSource(streamOf(bytes), bytes.length + more);
+      await against(drain, async (cache) => {
+        await rejectsAs(cache.blobs("default").put(DIGEST, lying()), "invalid_argument");
+        await rejectsAs(cache.blobs("default").put(undefined, lying()), "invalid_argument");
+      });
+    }
+  }
 });

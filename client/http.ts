@@ -10,7 +10,10 @@ import { IdleWatch } from "./idle_watch.ts";
 import { WatchedReply } from "./reply.ts";
 import type { HttpReply } from "./reply.ts";
 import { withRetry } from "./retry.ts";
+import { sendableSource } from "./sendable_source.ts";
+import type { SendableOptions, SendableSource } from "./sendable_source.ts";
 import type { ServerUrl } from "./server_url.ts";
+import type { SizedUploads } from "./sized_upload.ts";
 import { openUpload } from "./upload_body.ts";
 import type { UploadBody } from "./upload_body.ts";
 
@@ -19,6 +22,10 @@ export interface HttpOptions {
   readonly url: ServerUrl;
   readonly token: Secret<string> | undefined;
   readonly fetch: typeof fetch;
+  /** Sends streams of known size. `undefined`: `fetch` does, without their length. */
+  readonly uploads: SizedUploads | undefined;
+  /** Folder for what must be kept on disk to be sent. Default: the system's for temporary files. */
+  readonly spoolDir: string | undefined;
   readonly clock: Clock;
   /** Milliseconds without a byte in either direction. */
   readonly idleMs: number;
@@ -55,6 +62,19 @@ export class HttpClient {
     return this.#options.url;
   }
 
+  /** As {@linkcode sendableSource}, in this client's folder. The caller disposes it. */
+  async sendable(
+    source: ByteSource,
+    options: Omit<SendableOptions, "spoolDir">,
+  ): Promise<SendableSource> {
+    try {
+      return await sendableSource(source, { ...options, spoolDir: this.#options.spoolDir });
+    } catch (thrown) {
+      if (options.signal?.aborted) throw options.signal.reason;
+      throw toCacheError(thrown, "client.upload");
+    }
+  }
+
   /**
    * Sends a request, again if that can help, and gives back a success.
    * @throws {CacheError} as the server said, `unavailable` when it can not be reached, `timeout`
@@ -68,7 +88,7 @@ export class HttpClient {
   async call<T>(request: HttpRequest, read: (reply: HttpReply) => Promise<T>): Promise<T> {
     request.signal?.throwIfAborted();
     const { clock } = this.#options;
-    const again = request.idempotent && (request.body?.replayable ?? true);
+    const again = canRepeat(request);
     return await withRetry(async () => {
       if (request.withToken !== false) await this.#beforeToken();
       return await read(await this.#once(request));
@@ -131,27 +151,38 @@ export class HttpClient {
     upload: UploadBody | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const { url, token } = this.#options;
+    const { url, token, uploads } = this.#options;
     // Compression in transit would hide how long the body is.
     const headers = new Headers({ "accept-encoding": "identity", ...request.headers });
     if (token && request.withToken !== false) {
       headers.set("authorization", `Bearer ${token.reveal()}`);
     }
-    const init: RequestInit & { duplex?: "half" } = {
-      method: request.method,
-      headers,
-      signal,
-      redirect: "manual",
-      ...(upload ? { body: upload.body, duplex: "half" } : {}),
-    };
+    const { method, path, body: { size } = {} } = request;
+    const body = upload?.body;
     try {
-      return await this.#options.fetch(url.base + request.path, init);
+      if (uploads && body instanceof ReadableStream && size !== undefined) {
+        const reuse = canRepeat(request);
+        return await uploads.send(url.base + path, { method, headers, body, size, reuse, signal });
+      }
+      const init: RequestInit & { duplex?: "half" } = {
+        method,
+        headers,
+        signal,
+        redirect: "manual",
+        ...(body ? { body, duplex: "half" } : {}),
+      };
+      return await this.#options.fetch(url.base + path, init);
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
+      if (thrown instanceof CacheError) throw thrown;
       throw new CacheError("unavailable", `Cannot reach the server at ${url.base}`, {
         operation: "client.fetch",
         cause: thrown,
       });
     }
   }
+}
+
+function canRepeat({ idempotent, body }: HttpRequest): boolean {
+  return idempotent && (body?.replayable ?? true);
 }

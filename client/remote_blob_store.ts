@@ -1,16 +1,15 @@
 /** The blobs of one namespace of a server far away. */
 import type { BlobGetOptions, BlobStore } from "../core/blob_store.ts";
 import type { ByteRange, ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
-import { bytesBody, bytesSource, collect } from "../core/bytes.ts";
+import { bytesBody, bytesSource } from "../core/bytes.ts";
 import type { Digest } from "../core/digest.ts";
 import type { BlobRef } from "../core/entry.ts";
-import { CacheError, isKind } from "../core/errors.ts";
-import { CLIENT_BATCH_DIGESTS, SMALL_BODY_BYTES } from "../core/limits.ts";
+import { CacheError } from "../core/errors.ts";
+import { CLIENT_BATCH_DIGESTS } from "../core/limits.ts";
 import { BlobPutAnswerSchema, MissingAnswerSchema } from "../protocol/json.ts";
 import { blobPath, nativePath } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
 import type { HashedSource } from "./hashed_source.ts";
-import { hashedSource } from "./hashed_source.ts";
 import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { HttpReply } from "./reply.ts";
@@ -55,8 +54,12 @@ export class RemoteBlobStore implements BlobStore {
     source: ByteSource,
     options: SignalOptions = {},
   ): Promise<BlobRef> {
-    const body = hashedSource(digest === undefined ? await replayable(source, options) : source);
-    const known = digest ?? (body.seen ?? await digestedFirst(body, options)).digest;
+    const { signal } = options;
+    const digestFirst = digest === undefined;
+    await using sendable = await this.#http.sendable(source, { digestFirst, signal });
+    const body = sendable.source;
+    const known = digest ?? digestOfAll(body);
+    if (body.seen && body.seen.digest !== known) throw otherDigest(known, body.seen.digest);
     const stored = answerOf(
       BlobPutAnswerSchema,
       await this.#http.askJson({
@@ -65,7 +68,7 @@ export class RemoteBlobStore implements BlobStore {
         headers: OCTETS,
         body,
         idempotent: true,
-        signal: options.signal,
+        signal,
       }),
     );
     // Who has it already may answer before he has read it all.
@@ -154,28 +157,17 @@ export class RemoteBlobStore implements BlobStore {
   }
 }
 
-/**
- * A source that can be read twice: its digest is needed before its first byte is sent.
- * @throws {CacheError} `unsupported` for a one-time stream above 1 MiB
- */
-async function replayable(source: ByteSource, options: SignalOptions): Promise<ByteSource> {
-  if (source.replayable) return source;
-  try {
-    return bytesSource(await collect(source.open(options), SMALL_BODY_BYTES));
-  } catch (thrown) {
-    if (!isKind(thrown, "too_large")) throw thrown;
-    throw new CacheError(
-      "unsupported",
-      "Cannot store a stream above 1 MiB as a blob without its digest: it can be read only once",
-      { operation: "client.put", hint: "store it as an entry, or from a file", cause: thrown },
-    );
-  }
+function digestOfAll({ seen }: HashedSource): Digest {
+  if (seen) return seen.digest;
+  throw new CacheError("internal", "Cannot hash the source: it never ended");
 }
 
-async function digestedFirst(source: HashedSource, options: SignalOptions): Promise<BlobRef> {
-  for await (const _part of source.open(options)) options.signal?.throwIfAborted();
-  if (source.seen) return source.seen;
-  throw new CacheError("internal", "Cannot hash the source: it never ended");
+function otherDigest(want: Digest, found: Digest): CacheError {
+  return new CacheError(
+    "invalid_argument",
+    `Cannot store blob ${want}: its bytes have digest ${found}`,
+    { operation: "client.put" },
+  );
 }
 
 /** `undefined` for what is not here. */

@@ -62,8 +62,6 @@ blobStoreSuite("a server on a port", async () => {
   };
 }, {
   lists: false,
-  digestlessStreams: false,
   abortsToTheEnd: false,
   strictRanges: false,
-  sizedBytes: false,
 });

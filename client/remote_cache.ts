@@ -21,7 +21,6 @@ import {
   nativePath,
 } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
-import { hashedSource } from "./hashed_source.ts";
 import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { RemoteAdmin } from "./remote_admin.ts";
@@ -95,8 +94,10 @@ export class RemoteCache implements Cache {
     if (draft.tags.length > 0) headers[HEADERS.tags] = draft.tags.map(headerText).join(",");
     if (draft.cost > 0) headers[HEADERS.cost] = String(draft.cost);
     if (draft.mutability === "immutable") headers["if-none-match"] = "*";
-    const source = hashedSource(body);
-    const outcome = await this.#putEntry(draft, { headers, body: source, signal: options.signal });
+    const { signal } = options;
+    await using sendable = await this.#http.sendable(body, { digestFirst: false, signal });
+    const { source } = sendable;
+    const outcome = await this.#putEntry(draft, { headers, body: source, signal });
     requireSame(source.seen, outcome.entry.blobs[0]);
     return outcome;
   }
