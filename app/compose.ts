@@ -108,7 +108,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       report: (error) => report(error.message),
     }),
   );
-  const port = createLocalWriter(packs, index, { now: () => clock.now() });
+  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
     keys,

@@ -6,6 +6,7 @@ import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
 import type { BlobRef, Entry, EntryDraft, EntryKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
+import { FoundEntries } from "./found_entries.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "../core/metadata_index.ts";
 
 /** What the index answers on this thread. */
@@ -38,9 +39,11 @@ const MAX_OPEN_NAMESPACES = 1024;
 export class EngineCache implements Cache {
   readonly #parts: EngineCacheParts;
   readonly #blobs = new Map<string, BlobStore>();
+  readonly #found: FoundEntries;
 
   constructor(parts: EngineCacheParts) {
     this.#parts = parts;
+    this.#found = new FoundEntries(parts.entries, parts.counters);
   }
 
   blobs(namespace: string): BlobStore {
@@ -56,7 +59,7 @@ export class EngineCache implements Cache {
   async find(lookup: EntryLookup, options?: SignalOptions): Promise<Entry | undefined> {
     const { namespace, protocol, key } = lookup;
     for (const scope of lookup.scopes) {
-      const entry = await this.#parts.entries.get({ namespace, scope, protocol, key }, options);
+      const entry = await this.#found.get({ namespace, scope, protocol, key }, options);
       if (!entry) continue;
       this.#parts.counters.add("hits");
       this.#parts.touchEntries([entry]);

@@ -1,5 +1,6 @@
 /** The writer itself as a `WriterPort`: packs and index in one durable step. */
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
+import type { Counters } from "../core/counters.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { Entry, EntryDraft, EntryKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
@@ -34,7 +35,7 @@ export interface EntryWriter {
 export function createLocalWriter(
   packs: RecordWriter,
   index: EntryWriter,
-  options: { readonly now: () => number },
+  options: { readonly now: () => number; readonly counters?: Counters },
 ): WriterPort {
   return {
     append: (upload, records) => packs.append(upload, records),
@@ -61,6 +62,8 @@ export function createLocalWriter(
       };
       if (isEmpty(step)) return { put: undefined, removed: 0 };
       const { puts, removed } = await index.commit(step);
+      // Before the answer: what a thread has found earlier must be looked for again by then.
+      options.counters?.add("index_changes");
       return { put: puts[0], removed };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -81,7 +81,10 @@ function settle(command: Command, from: Command): void {
 }
 
 function prefixed(text: string): string {
-  return text.startsWith("error: ") ? `${PROGRAM}: ${text}` : text;
+  if (!text.startsWith("error: ")) return text;
+  const [error, ...more] = text.trimEnd().split("\n");
+  const hints = more.map((line) => `hint: ${line.replace(/^\((.*)\)$/, "$1")}`);
+  return [error, ...hints].map((line) => `${PROGRAM}: ${line}\n`).join("");
 }
 
 async function report(

@@ -43,11 +43,12 @@ export class Output {
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
   async failure(error: CacheError): Promise<void> {
+    const { kind, message } = error;
+    const hint = error.hint ?? HINTS[kind];
     if (this.json) {
-      const body = { error: { kind: error.kind, message: error.message, hint: error.hint } };
-      await this.#environment.stdout(`${JSON.stringify(body)}\n`);
+      await this.#environment.stdout(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
     }
-    this.error(error.message, error.hint ?? HINTS[error.kind]);
+    this.error(message, hint);
   }
 }
 

@@ -18,6 +18,7 @@ export const COUNTERS = [
   "evicted_segments",
   "evicted_bytes",
   "dropped_logs",
+  "index_changes",
 ] as const;
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];

@@ -33,12 +33,12 @@ export interface CommandContext {
 export function withStoreOptions(command: Command): Command {
   return command
     .addOption(new Option("--dir <folder>", "the store in this folder (takes its lock)"))
-    .addOption(new Option("--url <url>", "the server at this address").env("VITTE_CACHE_URL"))
+    .addOption(new Option("--url <url>", "the server at this address (env: VITTE_CACHE_URL)"))
     .addOption(
       new Option("--namespace <name>", "separate world of entries").default("default"),
     )
     .addOption(
-      new Option("--token-file <file>", "file that holds the token").env("VITTE_TOKEN_FILE"),
+      new Option("--token-file <file>", "file that holds the token (env: VITTE_TOKEN_FILE)"),
     )
     .addOption(new Option("--insecure", "send the token over plain HTTP to another machine"))
     .addOption(new Option("--json", "print one line of JSON"));
@@ -50,15 +50,15 @@ export async function onStore(
   command: Command,
   work: (opened: Opened, output: Output, flags: StoreFlags) => Promise<ExitCode>,
 ): Promise<void> {
-  const flags = storeFlags(command);
+  const flags = storeFlags(context, command);
   const output = new Output(context.environment, flags);
   await using opened = await openNamedStore(context.environment, flags);
   context.end(await work(opened, output, flags));
 }
 
 /** The flags, with the rule that a flag beats the environment and two flags contradict. */
-export function storeFlags(command: Command): StoreFlags {
-  const flags = command.optsWithGlobals<StoreFlags>();
+export function storeFlags({ environment }: CommandContext, command: Command): StoreFlags {
+  const flags = withEnvironment(command.optsWithGlobals<StoreFlags>(), environment);
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
   if (given("dir") && given("url")) {
     throw new UsageError(
@@ -74,4 +74,15 @@ export function storeFlags(command: Command): StoreFlags {
   }
   const { url: _url, ...withoutUrl } = flags;
   return given("dir") ? withoutUrl : flags;
+}
+
+/** The parser would read variables from the process itself, whatever environment it is given. */
+function withEnvironment(flags: StoreFlags, environment: Environment): StoreFlags {
+  const url = flags.url ?? (environment.env("VITTE_CACHE_URL") || undefined);
+  const tokenFile = flags.tokenFile ?? (environment.env("VITTE_TOKEN_FILE") || undefined);
+  return {
+    ...flags,
+    ...(url === undefined ? {} : { url }),
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+  };
 }

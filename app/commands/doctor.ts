@@ -24,7 +24,7 @@ export function addDoctor(program: Command, context: CommandContext): void {
     .summary("find out what is wrong and what to do about it")
     .description("Looks at the store and at the way to it. Exit 1: something failed.");
   withStoreOptions(command).action(async () => {
-    const flags = storeFlags(command);
+    const flags = storeFlags(context, command);
     const output = new Output(context.environment, flags);
     const findings = await examine(context, flags);
     await output.result(findings, findings.map(line).join("\n"));

@@ -32,7 +32,12 @@ export function addGet(program: Command, context: CommandContext): void {
         await drain(body, progress, signal, (part) => output.data(part));
         return EXIT.ok;
       }
-      await toFile(options.output, body, progress, context.environment);
+      try {
+        await toFile(options.output, body, progress, context.environment);
+      } finally {
+        // Safe for one that was read; one that was never opened would wait for a reader.
+        await body.cancel();
+      }
       await output.result(
         { key, hit: true, size: body.size, digest: entry.blobs[0]?.digest, file: options.output },
         `${options.output}  ${body.size} bytes`,
@@ -49,18 +54,30 @@ async function toFile(
   environment: Environment,
 ): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID()}.part`;
+  const file = await create(temporary, path);
   try {
-    using file = await create(temporary, path);
-    await drain(body, progress, environment.interrupted, async (part) => {
-      let offset = 0;
-      while (offset < part.length) offset += await file.write(part.subarray(offset));
-    });
+    try {
+      await drain(body, progress, environment.interrupted, async (part) => {
+        let offset = 0;
+        while (offset < part.length) offset += await file.write(part.subarray(offset));
+      });
+    } finally {
+      file.close();
+    }
+    await replace(temporary, path);
   } catch (thrown) {
-    await body.cancel();
     await removeIfThere(temporary);
     throw thrown;
   }
-  await Deno.rename(temporary, path);
+}
+
+async function replace(temporary: string, path: string): Promise<void> {
+  try {
+    await Deno.rename(temporary, path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.IsADirectory)) throw cause;
+    throw new CacheError("invalid_argument", `Cannot write "${path}": it is a folder`, { cause });
+  }
 }
 
 async function create(temporary: string, path: string): Promise<Deno.FsFile> {

@@ -16,11 +16,11 @@ export function addRm(program: Command, context: CommandContext): void {
     .option("--protocol <name>", "entries of this tool", "kv")
     .option("--dry-run", "only tell what would go");
   withStoreOptions(command).action(
-    (keys: string[], options: { prefix?: string; protocol: string; dryRun?: boolean }) =>
-      onStore(context, command, async (opened, output, flags) => {
-        if ((keys.length === 0) === (options.prefix === undefined)) {
-          throw new UsageError("name keys, or --prefix", "rm --prefix '' deletes every kv entry");
-        }
+    async (keys: string[], options: { prefix?: string; protocol: string; dryRun?: boolean }) => {
+      if ((keys.length === 0) === (options.prefix === undefined)) {
+        throw new UsageError("name keys, or --prefix", "rm --prefix '' deletes every kv entry");
+      }
+      await onStore(context, command, async (opened, output, flags) => {
         const { namespace } = flags;
         const { protocol, prefix } = options;
         const signal = context.environment.interrupted;
@@ -55,6 +55,7 @@ export function addRm(program: Command, context: CommandContext): void {
         if (found.length > 0 || prefix !== undefined) return EXIT.ok;
         output.error(`no such entry in namespace "${namespace}"`);
         return EXIT.notFound;
-      }),
+      });
+    },
   );
 }

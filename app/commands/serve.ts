@@ -30,7 +30,7 @@ export function addServe(program: Command, context: CommandContext): void {
   program.command("serve")
     .summary("run the cache server")
     .description("Runs the cache server on a folder of its own. Needs no configuration.")
-    .addOption(new Option("--dir <folder>", "where everything is kept").env("VITTE_CACHE_DIR"))
+    .addOption(new Option("--dir <folder>", "where everything is kept (env: VITTE_CACHE_DIR)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
     .option("--threads <number>", "serving threads", count, 1)
@@ -52,7 +52,7 @@ export function addServe(program: Command, context: CommandContext): void {
       const { environment } = context;
       const output = new Output(environment, flags);
       await serve(environment, output, {
-        dir: flags.dir ?? defaultFolder(environment),
+        dir: flags.dir ?? (environment.env("VITTE_CACHE_DIR") || defaultFolder(environment)),
         host: flags.host,
         port: flags.port,
         threads: flags.threads,

@@ -22,15 +22,15 @@ export function addStats(program: Command, context: CommandContext): void {
 function describe(stats: Stats): string {
   const asked = stats.hits + stats.misses;
   const share = asked === 0 ? "" : `  (${((100 * stats.hits) / asked).toFixed(1)} % of look-ups)`;
-  const saved = stats.logical_bytes === 0
-    ? 0
-    : 100 * (1 - stats.stored_bytes / stats.logical_bytes);
+  const part = stats.logical_bytes === 0 ? 0 : 1 - stats.stored_bytes / stats.logical_bytes;
+  // Of a few small blobs more is stored than they hold: each record has a header.
+  const saved = part <= 0 ? "" : `  (${(100 * part).toFixed(1)} % saved)`;
   return [
     `entries       ${stats.entries}`,
     `blobs         ${stats.blobs}`,
     `chunks        ${stats.chunks}`,
     `logical size  ${formatSize(stats.logical_bytes)}`,
-    `stored size   ${formatSize(stats.stored_bytes)}  (${saved.toFixed(1)} % saved)`,
+    `stored size   ${formatSize(stats.stored_bytes)}${saved}`,
     `hits          ${stats.hits}${share}`,
     `misses        ${stats.misses}`,
   ].join("\n");

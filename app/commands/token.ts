@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
 import { isScope } from "../../core/entry.ts";
 import type { Verb } from "../../core/policy.ts";
 import { VERBS } from "../../core/policy.ts";
-import type { NewToken, TokenInfo } from "../../core/token_admin.ts";
+import type { NewToken, TokenInfo, TokenRights } from "../../core/token_admin.ts";
 import { parseDuration } from "../../core/units.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import type { Output } from "../output.ts";
@@ -37,7 +38,8 @@ interface CreateOptions {
   readonly allow: string;
   readonly scope: string;
   readonly readScope?: string[];
-  readonly expires?: string;
+  /** Milliseconds from now. */
+  readonly expires?: number;
 }
 
 function addCreate(token: Command, context: CommandContext): void {
@@ -47,29 +49,40 @@ function addCreate(token: Command, context: CommandContext): void {
     .requiredOption("--allow <verbs>", `comma-separated: ${VERBS.join(", ")}`)
     .option("--scope <scope>", "the scope it writes", "main")
     .option("--read-scope <scope...>", "scopes it reads, in order (default: its own, then main)")
-    .option("--expires <time>", "when it ends, such as 30d or 12h (default: never)")
+    .option("--expires <time>", "when it ends, such as 30d or 12h (default: never)", duration)
     .addHelpText("after", EXAMPLES);
-  withStoreOptions(command).action((name: string, options: CreateOptions) =>
-    onStore(context, command, async (opened, output, flags) => {
-      const { scope, expires } = options;
-      const readScopes = options.readScope ?? [...new Set([scope, "main"])];
-      for (const one of [scope, ...readScopes]) {
-        if (!isScope(one)) throw new UsageError(`"${one}" is no scope`, "such as main or pr/123");
-      }
-      const verbs = parseVerbs(options.allow);
+  withStoreOptions(command).action(async (name: string, options: CreateOptions) => {
+    // Checked before the store is opened: words that are off must not make a folder.
+    const rights = rightsOf(options);
+    await onStore(context, command, async (opened, output, flags) => {
+      const { expires } = options;
       const made = await opened.tokens.create(name, {
-        verbs,
-        namespaces: verbs.includes("admin") ? ["*"] : [flags.namespace],
-        scope,
-        readScopes,
-        expires: expires === undefined
-          ? undefined
-          : context.environment.clock.now() + parseDuration(expires),
+        ...rights,
+        namespaces: rights.verbs.includes("admin") ? ["*"] : [flags.namespace],
+        expires: expires === undefined ? undefined : context.environment.clock.now() + expires,
       });
       await printNew(output, made);
       return EXIT.ok;
-    })
-  );
+    });
+  });
+}
+
+function rightsOf(options: CreateOptions): Pick<TokenRights, "verbs" | "scope" | "readScopes"> {
+  const { scope } = options;
+  const readScopes = options.readScope ?? [...new Set([scope, "main"])];
+  for (const one of [scope, ...readScopes]) {
+    if (!isScope(one)) throw new UsageError(`"${one}" is no scope`, "such as main or pr/123");
+  }
+  return { verbs: parseVerbs(options.allow), scope, readScopes };
+}
+
+function duration(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch {
+    // The parser's own message repeats the flag's text; commander prints it already.
+    throw new InvalidArgumentError("Want a time with a unit, such as 30d or 12h.");
+  }
 }
 
 function addList(token: Command, context: CommandContext): void {
