@@ -1,6 +1,6 @@
 /** The serving threads as the main thread sees them: start, count, replace, stop. */
 import type { Clock } from "../core/clock.ts";
-import { CacheError } from "../core/errors.ts";
+import { CacheError, toCacheError } from "../core/errors.ts";
 import { PeerTable } from "../server/listener/listen.ts";
 import type { AccessSummary } from "./access_log.ts";
 import type { Engine } from "./engine.ts";
@@ -10,15 +10,19 @@ import type { ServedThread } from "./writer_server.ts";
 
 /** Options of {@linkcode ServingThreads}. */
 export interface ServingThreadsOptions {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, "serveThread" | "counters">;
   readonly count: number;
   readonly config: WorkerConfig;
   readonly clock: Clock;
   readonly onNotice: (text: string) => void;
   readonly onSummary: (summary: AccessSummary) => void;
+  /** Makes a thread. Default: `serve_worker.ts`. */
+  readonly createWorker?: () => Worker;
 }
 
 interface Thread {
+  /** Whether it ever listened. */
+  begun: boolean;
   readonly worker: Worker;
   readonly served: ServedThread;
   readonly listening: PromiseWithResolvers<void>;
@@ -39,7 +43,7 @@ export class ServingThreads implements AsyncDisposable {
   readonly #peers = new SharedArrayBuffer(PeerTable.BYTES);
   #nextCall = 0;
   #restartMs = RESTART_MS;
-  #stopping = false;
+  readonly #stop = new AbortController();
 
   constructor(options: ServingThreadsOptions) {
     this.#options = options;
@@ -70,7 +74,7 @@ export class ServingThreads implements AsyncDisposable {
 
   /** Lets every thread finish what is in flight, `graceMs` at most. */
   async stop(graceMs: number): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     await Promise.all([...this.#threads].map(async (thread) => {
       tell(thread.worker, { type: "stop", graceMs });
       const late = new AbortController();
@@ -82,15 +86,20 @@ export class ServingThreads implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     for (const thread of this.#threads) await this.#end(thread);
+  }
+
+  get #stopping(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   #spawn(): Thread {
     const { engine } = this.#options;
-    const worker = new Worker(new URL("./serve_worker.ts", import.meta.url), { type: "module" });
+    const worker = (this.#options.createWorker ?? createServeWorker)();
     const channel = new MessageChannel();
     const thread: Thread = {
+      begun: false,
       worker,
       served: engine.serveThread(channel.port1),
       listening: Promise.withResolvers(),
@@ -117,6 +126,7 @@ export class ServingThreads implements AsyncDisposable {
     switch (message.type) {
       case "listening":
         this.#restartMs = RESTART_MS;
+        thread.begun = true;
         return thread.listening.resolve();
       case "failed":
         return thread.listening.reject(
@@ -142,22 +152,49 @@ export class ServingThreads implements AsyncDisposable {
     thread.listening.reject(
       new CacheError("internal", `Cannot start a serving thread: ${why}`),
     );
+    // Nobody has to wait for its goodbye.
+    thread.stopped.resolve();
+    const begun = thread.begun;
     await this.#end(thread);
-    if (this.#stopping) return;
-    await this.#options.clock.sleep(this.#restartMs);
-    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
-    if (!this.#stopping) {
-      this.#spawn().listening.promise.catch((thrown) => {
-        this.#options.onNotice(`a serving thread could not be replaced: ${thrown.message}`);
-      });
+    // One that never listened is tried again by whoever started it.
+    if (begun) await this.#replace();
+  }
+
+  /** Starts threads, with growing pauses, until one listens or all is stopped. */
+  async #replace(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await this.#options.clock.sleep(this.#restartMs, this.#stop.signal);
+      } catch {
+        // All is stopped: there is nothing to replace.
+        return;
+      }
+      this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
+      const thread = this.#spawn();
+      try {
+        return await thread.listening.promise;
+      } catch (thrown) {
+        if (this.#stopping) return;
+        const { message } = toCacheError(thrown, "serve.replace");
+        this.#options.onNotice(`a serving thread could not be replaced, again soon: ${message}`);
+        await this.#end(thread);
+      }
     }
   }
 
   async #end(thread: Thread): Promise<void> {
     if (!this.#threads.delete(thread)) return;
+    // Who waits for it to listen waits in vain; mostly nobody does any more.
+    thread.listening.promise.catch(() => {});
+    thread.listening.reject(new CacheError("unavailable", "Cannot serve: the thread was ended"));
     thread.worker.terminate();
     await thread.served[Symbol.asyncDispose]();
   }
+}
+
+// In words that `deno compile` finds: the file is taken into the executable.
+function createServeWorker(): Worker {
+  return new Worker(new URL("./serve_worker.ts", import.meta.url), { type: "module" });
 }
 
 function tell(worker: Worker, message: ToWorker): void {
