@@ -16,9 +16,28 @@ export function compress(bytes: Uint8Array, level = 1): Bytes {
   const compressed = zstdCompressSync(bytes, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
+  // Deno 2.9 puts an empty frame behind a result of more than 16 KiB: the first one is all of it.
+  const end = frameBytes(compressed);
+  if (end === undefined || !isEmptyFrame(compressed.subarray(end))) {
+    throw new CacheError("internal", "Cannot compress: the engine did not make one frame", {
+      operation: "zstd.encode",
+    });
+  }
   // The buffer behind it is grown in steps of 16 KiB: it would be kept, and transferred, whole.
-  return new Uint8Array(compressed);
+  return new Uint8Array(compressed.subarray(0, end));
 }
+
+/** Whether this is nothing, or a frame of one last raw block of no bytes. */
+function isEmptyFrame(rest: Uint8Array): boolean {
+  if (rest.length === 0) return true;
+  const header = parseFrameHeader(rest);
+  if (header === "more" || header === "invalid" || header.type !== "data") return false;
+  return frameBytes(rest) === rest.length &&
+    rest.subarray(-3).every((byte, n) => byte === EMPTY[n]);
+}
+
+/** A block header: last, raw, 0 bytes. */
+const EMPTY = [1, 0, 0];
 
 /**
  * What exactly one zstd frame decodes to; the result owns its memory. Never makes more bytes than

@@ -104,3 +104,17 @@ Deno.test("decompress() refuses a window that its length does not need, and a di
   const dictionary = new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, 0x21, 5, 0, ...raw]);
   assert.throws(() => decompress(dictionary, { limit: 1000 }), corrupt);
 });
+
+Deno.test("compress() makes one whole frame of every length, also above the engine's 16 KiB steps", () => {
+  let state = 7;
+  for (const length of [0, 1, 16_000, 40_000, 65_536, 262_144, 1_000_000]) {
+    // Half noise, half repetition: the result is long, and smaller than what went in.
+    const bytes = new Uint8Array(length).map((_, n) => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return n % 2 === 0 ? 65 : Math.floor(state / 65_536) % 256;
+    });
+    const packed = compress(bytes);
+    assert.equal(packed.buffer.byteLength, packed.length);
+    assert.deepEqual(decompress(packed, { rawLength: length }), bytes, `${length} bytes`);
+  }
+});
