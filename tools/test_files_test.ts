@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { countTests, quickTestSteps, skipLines, testFiles } from "./test_files.ts";
 
-Deno.test("countTests() reads every summary of a run, ignored tests and steps count as skipped", () => {
+Deno.test("countTests() reads the last summary, ignored tests and steps count as skipped", () => {
   const output = "ok | 11 passed | 0 failed (7ms)\n" +
-    "FAILED | 1 passed (3 steps) | 2 failed | 1 ignored (1 step) (63ms)\n";
-  assert.deepEqual(countTests(output, false), { passed: 12, failed: 2, skipped: 2 });
+    "FAILED | 1 passed (3 steps) | 2 failed (9 steps) | 1 ignored (1 step) (63ms)\n";
+  assert.deepEqual(countTests(output, false), { passed: 1, failed: 2, skipped: 2 });
   const singular = "ok | 1 passed (1 step) | 0 failed (1 step) | 2 ignored (4 steps) (0ms)\n";
   assert.deepEqual(countTests(singular, true), { passed: 1, failed: 0, skipped: 6 });
 });

@@ -29,15 +29,32 @@ const BENIGN =
  * @throws {Error} that names each; what `fn` itself threw comes first
  */
 export async function assertNoLeaks<T>(fn: () => Promise<T> | T): Promise<T> {
-  const before = snapshot();
+  const check = watchLeaks();
   const result = await fn();
-  let leaked = excess(before);
+  await check();
+  return result;
+}
+
+/**
+ * Notes what is open now. The function it gives fails if anything else is open then, files in
+ * `shared` folders apart: what they hold belongs to more than one test.
+ * @throws {Error} from the given function, that names each descriptor and worker
+ */
+export function watchLeaks(shared: Iterable<string> = []): () => Promise<void> {
+  const before = snapshot();
+  const inside = [...shared].map((folder) => `${folder}/`);
+  const excess = () =>
+    excessOver(before).filter((what) => !inside.some((folder) => what.startsWith(folder)));
+  return () => check(excess);
+}
+
+async function check(excess: () => string[]): Promise<void> {
+  let leaked = excess();
   for (let look = 1; leaked.length > 0 && look < LOOKS; look++) {
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
-    leaked = excess(before);
+    leaked = excess();
   }
   if (leaked.length > 0) throw new Error(`Leaked: ${leaked.join(", ")}`);
-  return result;
 }
 
 interface Snapshot {
@@ -49,7 +66,7 @@ function snapshot(): Snapshot {
   return { descriptors: openDescriptors(), workers: new Set(workers.keys()) };
 }
 
-function excess(before: Snapshot): string[] {
+function excessOver(before: Snapshot): string[] {
   const leaked: string[] = [];
   for (const [target, count] of openDescriptors()) {
     const more = count - (before.descriptors.get(target) ?? 0);

@@ -7,13 +7,22 @@ export interface TempDir extends AsyncDisposable {
   join(...parts: string[]): string;
 }
 
+const live = new Set<string>();
+
+/** The folders that are there now. */
+export function liveFolders(): ReadonlySet<string> {
+  return new Set(live);
+}
+
 /** Makes an empty folder of its own: `await using dir = await tempDir()`. */
 export async function tempDir(prefix = "vrc-test-"): Promise<TempDir> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix }));
+  live.add(path);
   return {
     path,
     join: (...parts) => [path, ...parts].join("/"),
     async [Symbol.asyncDispose]() {
+      live.delete(path);
       await Deno.remove(path, { recursive: true }).catch((error) => {
         // A test may have removed the folder itself; anything else is a failure of the test.
         if (!(error instanceof Deno.errors.NotFound)) throw error;
