@@ -16,9 +16,9 @@ export function compress(bytes: Uint8Array, level = 1): Bytes {
   const compressed = zstdCompressSync(bytes, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
-  // Deno 2.9 puts an empty frame behind a result of more than 16 KiB: the first one is all of it.
+  // Deno 2.9 puts empty frames behind a result of more than 16 KiB: the first one is all of it.
   const end = frameBytes(compressed);
-  if (end === undefined || !isEmptyFrame(compressed.subarray(end))) {
+  if (end === undefined || !areEmptyFrames(compressed.subarray(end))) {
     throw new CacheError("internal", "Cannot compress: the engine did not make one frame", {
       operation: "zstd.encode",
     });
@@ -27,15 +27,20 @@ export function compress(bytes: Uint8Array, level = 1): Bytes {
   return new Uint8Array(compressed.subarray(0, end));
 }
 
-/** Whether this is nothing, or a frame of one last raw block of no bytes. */
-function isEmptyFrame(rest: Uint8Array): boolean {
-  if (rest.length === 0) return true;
-  const header = parseFrameHeader(rest);
-  if (header === "more" || header === "invalid" || header.type !== "data") return false;
-  return frameBytes(rest) === rest.length &&
-    rest.subarray(-3).every((byte, n) => byte === EMPTY[n]);
+/** Whether these are frames of one last raw block of no bytes each, or nothing at all. */
+function areEmptyFrames(rest: Uint8Array): boolean {
+  let at = 0;
+  while (at < rest.length) {
+    const length = frameBytes(rest, at);
+    if (length === undefined || length > MAX_EMPTY_FRAME_BYTES) return false;
+    at += length;
+    if (!rest.subarray(at - 3, at).every((byte, n) => byte === EMPTY[n])) return false;
+  }
+  return true;
 }
 
+/** Bytes of the longest header, and of the header of a block. */
+const MAX_EMPTY_FRAME_BYTES = 18 + 3;
 /** A block header: last, raw, 0 bytes. */
 const EMPTY = [1, 0, 0];
 
