@@ -32,7 +32,11 @@ export async function compileProgram(
 ): Promise<void> {
   const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
   const { deno, env } = linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
-  const fresh = `${options.output}.new-${Deno.pid}`;
+  // A compiler that is killed leaves its half behind: not among the sources.
+  await Deno.mkdir(`${ROOT}/.cache`, { recursive: true });
+  const fresh = options.output.startsWith(`${ROOT}/`)
+    ? `${ROOT}/.cache/compiled-${Deno.pid}`
+    : `${options.output}.new-${Deno.pid}`;
   const includes = (options.include ?? []).flatMap((path) => ["--include", path]);
   try {
     await run(deno, [

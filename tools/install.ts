@@ -11,6 +11,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   sqlite3: "sqlite3",
   strace: "strace",
   unzip: "unzip",
+  wrk: "wrk",
   zstd: "zstd",
 };
 
@@ -46,6 +47,7 @@ export async function npmPackage(name: string, version: string): Promise<string>
   }
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/package.json`, "{}\n");
+  console.log(`installing with npm: ${name}@${version}`);
   const args = ["install", "--no-audit", "--no-fund", "--no-save", `${name}@${version}`];
   const { success, output } = await run("npm", args, folder);
   if (!success) throw new Error(`Cannot install "${name}@${version}": ${output.trim()}`);
@@ -74,7 +76,7 @@ async function installDebian(missing: string[]): Promise<string[]> {
   const sudo = Deno.uid() === 0 ? [] : ["sudo", "-n"];
   if (sudo.length > 0 && !hasProgram("sudo")) return [`Cannot install ${names}: not root, no sudo`];
   const packages = [...new Set(missing.map((program) => PROGRAMS[program]!))];
-  console.log(`installing ${packages.join(" ")}`);
+  console.log(`installing with apt-get: ${packages.join(" ")}`);
   const apt = async (...args: string[]) => {
     const [program, ...rest] = [...sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
     return await run(program!, [...rest, "-q", "-y", ...args], ROOT);

@@ -1,9 +1,10 @@
 /** `deno task ok`: everything that can be checked without a network or a foreign program. */
 import { printResult, runSteps } from "./run_steps.ts";
+import { failureText } from "./test_failures.ts";
 import { countTests, docTestStep, quickTestSteps, skipLines, staticSteps } from "./test_files.ts";
 
 const began = performance.now();
-const tests = quickTestSteps(4);
+const tests = quickTestSteps(6);
 const results = await runSteps([...staticSteps(), ...tests, docTestStep()], {
   atOnce: Math.max(2, Math.min(4, navigator.hardwareConcurrency)),
   report: printResult,
@@ -13,6 +14,7 @@ const counts = results.filter((result) => tests.includes(result.step))
   .map((result) => countTests(result.output, result.ok));
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = results.filter((result) => !result.ok);
+for (const result of failed) console.log(failureText(result.step.name, result.output));
 const seconds = ((performance.now() - began) / 1000).toFixed(1);
 console.log(
   failed.length === 0

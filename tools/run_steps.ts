@@ -80,9 +80,8 @@ async function runStep(step: Step): Promise<StepResult> {
   return { step, ok: status.success, seconds, output: parts.join("") };
 }
 
-/** Prints one line for a step, and all it said if it failed. */
+/** Prints one line for a step. */
 export function printResult(result: StepResult): void {
-  if (!result.ok) console.log(result.output.trimEnd());
   const word = result.ok ? "ok    " : "FAILED";
   console.log(`${word} ${result.seconds.toFixed(1).padStart(6)} s  ${result.step.name}`);
 }
