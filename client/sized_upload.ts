@@ -9,6 +9,7 @@ import { onAbort } from "../core/abort.ts";
 import type { ByteStream } from "../core/bytes.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
+import { RuntimeTlsAgent } from "./tls_socket.ts";
 
 /** One upload. */
 export interface SizedUpload {
@@ -66,12 +67,26 @@ export class SizedUploads implements Disposable {
   }
 
   #agent(url: string, keepAlive: boolean): http.Agent {
-    const { Agent } = url.startsWith("https:") ? https : http;
-    const name = `${url.split(":", 1)[0]} ${keepAlive}`;
+    const secure = url.startsWith("https:");
+    const name = secure ? "https" : `http ${keepAlive}`;
     const agent = this.#agents.get(name) ??
-      new Agent({ keepAlive, proxyEnv: this.#proxyEnv } as http.AgentOptions);
+      (secure ? this.#secureAgent() : new http.Agent(this.#options(keepAlive)));
     this.#agents.set(name, agent);
     return agent;
+  }
+
+  #secureAgent(): https.Agent {
+    const { HTTPS_PROXY, https_proxy = HTTPS_PROXY } = this.#proxyEnv;
+    // Only Node's own agent knows how to go through a proxy.
+    return https_proxy ? new https.Agent(this.#options(false)) : new RuntimeTlsAgent();
+  }
+
+  #options(keepAlive: boolean): http.AgentOptions {
+    const options: http.AgentOptions & { proxyEnv: unknown } = {
+      keepAlive,
+      proxyEnv: this.#proxyEnv,
+    };
+    return options;
   }
 }
 
