@@ -26,11 +26,12 @@ async function put(engine: Engine, key: string, bytes: Bytes): Promise<Digest> {
   return entry.blobs[0]!.digest;
 }
 
-async function read(engine: Engine, key: string): Promise<Bytes | undefined> {
+/** The digest of what a key holds: a comparison of large arrays would take minutes to fail. */
+async function read(engine: Engine, key: string): Promise<Digest | undefined> {
   const { scope, ...rest } = keyed(key);
   const entry = await engine.cache.find({ ...rest, scopes: [scope] });
   const body = entry && await engine.cache.body(entry);
-  return body && await bodyBytes(body, 10_000_000);
+  return body && digestOf(await bodyBytes(body, 10_000_000));
 }
 
 /** Turns over one byte in the middle of these bytes, wherever a file below `dir` has them. */
@@ -118,8 +119,8 @@ Deno.test("verify names a flipped byte, the blobs and entries that fall with it,
       await Promise.all(["small", "twin"].map((key) => read(engine, key))),
       [undefined, undefined],
     );
-    assert.deepEqual(await read(engine, "good"), bodies["good"]);
-    assert.deepEqual(await read(engine, "large"), bodies["large"]);
+    assert.equal(await read(engine, "good"), digestOf(bodies["good"]!));
+    assert.equal(await read(engine, "large"), digestOf(bodies["large"]!));
   });
 });
 
@@ -145,7 +146,7 @@ Deno.test("verify with repair drops what is lost, so that the next one is clean,
       undefined,
     ]);
     await put(engine, "small", bodies["small"]!);
-    assert.deepEqual(await read(engine, "small"), bodies["small"]);
+    assert.equal(await read(engine, "small"), digestOf(bodies["small"]!));
     assert.deepEqual((await engine.maintenance.verify()).problems, []);
   });
 });
@@ -163,9 +164,9 @@ Deno.test("verify finds damage inside a blob of many chunks, and that blob's ent
     const report = await engine.maintenance.verify({ repair: true });
     assert.deepEqual([report.quarantined, report.lost, report.broken_entries], [1, 1, 1]);
     assert.equal(await read(engine, "large"), undefined);
-    assert.deepEqual(await read(engine, "good"), good);
+    assert.equal(await read(engine, "good"), digestOf(good));
     await put(engine, "large", large);
-    assert.deepEqual(await read(engine, "large"), large);
+    assert.equal(await read(engine, "large"), digestOf(large));
     assert.deepEqual((await engine.maintenance.verify()).problems, []);
   });
 });
@@ -190,13 +191,13 @@ Deno.test("gc removes what nothing points to once it is ten minutes old, and not
     const after = await engine.stats();
     assert.equal(before.chunks - after.chunks > 0, true);
     assert.ok(before.stored_bytes - after.stored_bytes >= 700_000);
-    assert.deepEqual(await read(engine, "kept"), kept);
+    assert.equal(await read(engine, "kept"), digestOf(kept));
     assert.deepEqual(await blobs.stat([linked.digest, digest]), [linked, undefined]);
     assert.equal((await engine.maintenance.gc()).records_removed, 0);
     const { problems } = await engine.maintenance.verify();
     assert.deepEqual(problems, []);
     await blobs.put(undefined, bytesSource(orphan));
-    assert.deepEqual(await bodyBytes((await blobs.get(digest))!, 700_000), orphan);
+    assert.equal(digestOf(await bodyBytes((await blobs.get(digest))!, 700_000)), digest);
   });
 });
 
@@ -210,7 +211,7 @@ Deno.test("gc keeps the body of an entry whose blob another namespace gave up", 
     await engine.cache.blobs("other").delete([digest]);
     clock.advance(60 * MINUTE);
     assert.equal((await engine.maintenance.gc()).records_removed, 0);
-    assert.deepEqual(await read(engine, "k"), bytes);
+    assert.equal(await read(engine, "k"), digestOf(bytes));
   });
 });
 
@@ -227,20 +228,20 @@ Deno.test("gc forgets the marks of blobs whose bytes are gone", async () => {
     clock.advance(60 * MINUTE);
     await engine.maintenance.gc();
     assert.equal(await marks(), 2);
-    assert.deepEqual(await read(engine, "good"), bodies["good"]);
-    assert.deepEqual(await read(engine, "large"), bodies["large"]);
+    assert.equal(await read(engine, "good"), digestOf(bodies["good"]!));
+    assert.equal(await read(engine, "large"), digestOf(bodies["large"]!));
   });
 });
 
 Deno.test("verify and gc stop when they are told to", async () => {
   await using dir = await tempDir();
   await withEngine(dir, new ManualClock(), async (engine) => {
-    await put(engine, "k", noise(900_000));
+    const digest = await put(engine, "k", noise(900_000));
     const signal = AbortSignal.abort(new DOMException("enough", "AbortError"));
     const { verify, gc } = engine.maintenance;
     for (const work of [verify, gc]) {
       await assert.rejects(work({ signal }), (error: Error) => /enough/.test(error.message));
     }
-    assert.equal((await read(engine, "k"))?.length, 900_000);
+    assert.equal(await read(engine, "k"), digest);
   });
 });
