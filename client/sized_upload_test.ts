@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import http from "node:http";
 import type { ByteSource } from "../core/bytes.ts";
 import { streamSource } from "../core/bytes.ts";
 import { digestFromBytes, digestOf } from "../core/digest.ts";
 import type { Bytes, Digest } from "../core/digest.ts";
 import { against, LARGE, problem, rejectsAs } from "../test/helpers/hostile_server.ts";
+import { assertNoLeaks } from "../test/helpers/leaks.ts";
 import { listFiles, tempDir } from "../test/helpers/temp.ts";
+import { SizedUploads } from "./sized_upload.ts";
 
 const MIB = 1024 * 1024;
 const PARTS = 64;
@@ -186,3 +189,54 @@ Deno.test("A redirect of a large upload is not followed", async () => {
   });
   assert.equal(elsewhere, 0);
 });
+
+Deno.test("SizedUploads uses a connection again, ends it after an early answer, and closes all at the end", async () => {
+  await assertNoLeaks(async () => {
+    const sockets = new Set<unknown>();
+    let made = 0;
+    const server = http.createServer((request, response) => {
+      // A server that does not read does not see that the other end has gone.
+      request.resume();
+      if (request.url === "/early") return void response.writeHead(413).end("no");
+      request.on("end", () => response.end("yes"));
+    }).on("connection", (socket) => {
+      made++;
+      sockets.add(socket);
+      socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const uploads = new SizedUploads();
+    const send = async (path: string, reuse = true) => {
+      const body = bigStream();
+      const response = await uploads.send(`http://127.0.0.1:${port}${path}`, {
+        method: "PUT",
+        headers: new Headers(),
+        body,
+        size: SIZE,
+        reuse,
+        signal: new AbortController().signal,
+      });
+      return [response.status, await response.text()];
+    };
+    assert.deepEqual(await send("/"), [200, "yes"]);
+    assert.deepEqual(await send("/"), [200, "yes"]);
+    assert.deepEqual([made, sockets.size], [1, 1]);
+    assert.deepEqual(await send("/", false), [200, "yes"]);
+    assert.equal(made, 2);
+    assert.deepEqual(await send("/early"), [413, "no"]);
+    await until(() => sockets.size === 0);
+    assert.deepEqual(await send("/"), [200, "yes"]);
+    assert.deepEqual([made, sockets.size], [3, 1]);
+    uploads[Symbol.dispose]();
+    await until(() => sockets.size === 0);
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let look = 0; look < 100 && !isSo(); look++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(isSo(), "it did not come to it");
+}
