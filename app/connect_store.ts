@@ -7,6 +7,8 @@ import type { Opened } from "./opened.ts";
 export interface ConnectStoreOptions {
   readonly token: string | undefined;
   readonly insecure: boolean;
+  /** Variables that name proxies, as they are in the environment. */
+  readonly proxyEnv?: Readonly<Record<string, string>>;
   readonly clock: Clock;
 }
 

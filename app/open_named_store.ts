@@ -37,6 +37,20 @@ export async function openNamedStore(
   return connectStore(name.url, {
     token,
     insecure: name.insecure ?? false,
+    proxyEnv: proxyVariables(environment),
     clock: environment.clock,
   });
+}
+
+/** Both cases are in use: most programs read the lower one first. */
+const PROXY_NAMES = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [
+  name,
+  name.toUpperCase(),
+]);
+
+function proxyVariables(environment: Environment): Record<string, string> {
+  const found = PROXY_NAMES.map((name) => [name, environment.env(name)] as const);
+  return Object.fromEntries(
+    found.filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
 }
