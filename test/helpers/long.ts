@@ -16,3 +16,16 @@ export function everyNth<T>(items: readonly T[], nth: number): T[] {
   if (LONG) return [...items];
   return items.filter((_, at) => at % nth === 0 || at === items.length - 1);
 }
+
+/**
+ * All of a table of cases in the long form. In the short one every `of`th, beginning with number
+ * `at`: where a table is run once with each of `of` things, each case is still run once.
+ */
+export function shareOf<T>(
+  cases: Readonly<Record<string, T>>,
+  at: number,
+  of: number,
+): Readonly<Record<string, T>> {
+  if (LONG) return cases;
+  return Object.fromEntries(Object.entries(cases).filter((_, n) => n % of === at));
+}

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { BlobStore } from "../../core/blob_store.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { digestOf } from "../../core/digest.ts";
+import { shareOf } from "../helpers/long.ts";
 import { FORMS } from "./blob_store_asks.ts";
 import type { SourceForm } from "./blob_store_asks.ts";
 import { ABORT_CASES } from "./blob_store_abort.ts";
@@ -88,7 +89,10 @@ export function blobStoreSuite(
         await t.step(what, () => runCase(run, { open, source, knobs: all }));
       }
     });
-  for (const [form, source] of Object.entries(FORMS)) register(`from ${form}`, CASES, source);
+  const forms = Object.entries(FORMS);
+  forms.forEach(([form, source], at) => {
+    register(`from ${form}`, shareOf(CASES, at, forms.length), source);
+  });
   register("large", BIG_CASES, FORMS["sized stream"]!);
   if (all.lists) register("listed", LIST_CASES, FORMS.bytes!);
 }

@@ -4,6 +4,7 @@
  * look at what is left behind.
  */
 import assert from "node:assert/strict";
+import { shareOf } from "../helpers/long.ts";
 import { bytesSource, streamSource } from "../../core/bytes.ts";
 import type { ByteSource } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
@@ -76,9 +77,11 @@ export function objectStoreSuite(
   knobs: ObjectStoreKnobs = {},
 ): void {
   const forms = { ...(knobs.onlyTheseForms ? {} : FORMS), ...knobs.forms };
+  const names = Object.keys(forms);
   for (const [form, source] of Object.entries(forms)) {
     Deno.test(`ObjectStore suite: ${name}, from ${form}`, async (t) => {
-      for (const [what, run] of Object.entries(CASES)) {
+      const cases = shareOf(CASES, names.indexOf(form), names.length);
+      for (const [what, run] of Object.entries(cases)) {
         await t.step(what, async () => {
           const subject = await open();
           try {
