@@ -16,13 +16,21 @@ export async function sendRaw(
   const { hostname, port } = new URL(url);
   using connection = await Deno.connect({ hostname, port: Number(port) });
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-  let offset = 0;
-  while (offset < bytes.length) offset += await connection.write(bytes.subarray(offset));
+  await writeWhileWanted(connection, bytes);
   if (options.halfClose) await connection.closeWrite();
   const read = await readUntilQuiet(connection, options.ms ?? 2000);
   const [head, ...rest] = read.split("\r\n\r\n");
   const status = Number(/^HTTP\/1\.1 (\d+)/.exec(head!)?.[1] ?? NaN);
   return Number.isNaN(status) ? undefined : { status, head: head!, body: rest.join("\r\n\r\n") };
+}
+
+/** Writes all of it, or what the server takes: it may refuse and hang up in the middle. */
+async function writeWhileWanted(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown; // what it answered before is still read
+  }
 }
 
 async function readUntilQuiet(connection: Deno.TcpConn, ms: number): Promise<string> {
