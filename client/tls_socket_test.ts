@@ -82,7 +82,7 @@ async function connections() {
   await note(cache, "silent", 20);
   for (let after = 0; after < 6; after++) await note(cache, "silent", after);
 }
-for (let look = 0; look < 50 && await connections() > 0; look++) {
+for (let look = 0; look < 1000 && await connections() > 0; look++) {
   await new Promise((resolve) => setTimeout(resolve, 10));
 }
 const left = await connections();
