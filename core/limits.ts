@@ -55,6 +55,12 @@ export const ADMISSION_WAIT_MS = 20_000;
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 
+/** Bytes of one view into which a body without a length is read: see `server/block_reader.ts`. */
+export const BODY_VIEW_BYTES = 8 * 1024;
+
+/** Bytes in which a body without a length is handed on. */
+export const BODY_BLOCK_BYTES = 64 * 1024;
+
 /** Milliseconds without one byte after which a request body is given up. */
 export const BODY_IDLE_MS = 30_000;
 

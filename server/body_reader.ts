@@ -4,6 +4,8 @@ import type { Bytes } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
 import { BODY_IDLE_MS } from "../core/limits.ts";
 import { formatSize } from "../core/units.ts";
+import { partReader } from "./block_reader.ts";
+import type { Look, PartReader } from "./block_reader.ts";
 import type { Tally } from "./exchange.ts";
 import { IdleWatch } from "./idle_watch.ts";
 
@@ -19,14 +21,14 @@ export interface BodyReaderOptions {
 
 /** One pass over a request body. Owns the stream: reads it to its end or cancels it. */
 export class BodyReader {
-  readonly #reader: ReadableStreamDefaultReader<Bytes>;
+  readonly #reader: PartReader;
   readonly #options: BodyReaderOptions;
   readonly #watch: IdleWatch;
   #received = 0;
   #failure: CacheError | undefined;
 
   constructor(stream: ReadableStream<Bytes>, options: BodyReaderOptions) {
-    this.#reader = stream.getReader();
+    this.#reader = partReader(stream, options.length);
     this.#options = options;
     this.#watch = new IdleWatch(options.clock, {
       limit: BODY_IDLE_MS,
@@ -40,25 +42,31 @@ export class BodyReader {
    * `BODY_IDLE_MS` without a byte, `cancelled` when the client left
    */
   async read(): Promise<Bytes | undefined> {
-    if (this.#failure) throw this.#failure;
-    this.#watch.wait();
-    let value: Bytes | undefined;
-    try {
-      ({ value } = await this.#reader.read());
-    } catch (thrown) {
-      // Nothing but the connection can fail here; the runtime calls it BadResource, or worse.
-      this.#stop(left(thrown));
+    for (;;) {
+      if (this.#failure) throw this.#failure;
+      this.#watch.wait();
+      const look = await this.#look();
+      this.#watch.resume();
+      if (this.#failure) throw this.#failure;
+      if (look === undefined || look === "more") continue;
+      this.#count(look.part?.length);
+      if (this.#failure) throw this.#failure;
+      return look.part;
     }
-    this.#watch.resume();
-    if (this.#failure) throw this.#failure;
-    this.#count(value?.length);
-    if (this.#failure) throw this.#failure;
-    return value;
   }
   /** Gives the body up. Safe to call twice, and at the end. */
   async cancel(reason: unknown): Promise<void> {
     this.#watch[Symbol.dispose]();
     await this.#reader.cancel(reason);
+  }
+  async #look(): Promise<Look | undefined> {
+    try {
+      return await this.#reader.look();
+    } catch (thrown) {
+      // Nothing but the connection can fail here; the runtime calls it BadResource, or worse.
+      this.#stop(left(thrown));
+      return undefined;
+    }
   }
   #count(bytes: number | undefined): void {
     const { length, limit, tally } = this.#options;

@@ -1,5 +1,6 @@
 /** Large bodies through a real server: equal, in little memory, and shared between versions. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
@@ -65,6 +66,59 @@ Deno.test("a 200 MB file with one byte put in at the head stores less than 1 MB 
   assert.equal(got.code, 0, got.stderr);
   assert.equal(await hashFile(back), await hashFile(shifted));
 });
+
+Deno.test("a body in small chunks costs about what one of known length does", async () => {
+  await using folder = await tempDir();
+  await using server = await startServer(`${folder.path}/store`);
+  const size = 64 * MIB;
+  const seconds = async (send: () => Promise<number>) => {
+    const before = await processorSeconds(server.pid);
+    assert.equal(await send(), 201);
+    return await processorSeconds(server.pid) - before;
+  };
+  const bytes = random.bytes(size);
+  const sized = await seconds(() =>
+    putSized(server, "/v1/entries/sized", size, (n) => bytes.slice(n * MIB, (n + 1) * MIB))
+  );
+  bytes.reverse();
+  const chunked = await seconds(() => putChunked(server, "/v1/entries/chunked", bytes, 4096));
+  console.info(`64 MiB: sized ${sized.toFixed(2)} s, in chunks of 4 KiB ${chunked.toFixed(2)} s`);
+  // The runtime's way to read such a body costs some forty times as much, growing with the size.
+  assert.ok(chunked < 4 * sized + 1, `${chunked} s against ${sized} s`);
+});
+
+/** A chunked PUT from a socket that is never waited for: as fast as a client can be. */
+async function putChunked(
+  server: RealServer,
+  path: string,
+  bytes: Uint8Array,
+  chunk: number,
+): Promise<number> {
+  const { hostname, port, host } = new URL(server.url);
+  const head = `PUT ${path} HTTP/1.1\r\nHost: ${host}\r\n` +
+    `Authorization: Bearer ${server.adminToken}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const parts = [Buffer.from(head)];
+  for (let at = 0; at < bytes.length; at += chunk) {
+    const part = bytes.subarray(at, at + chunk);
+    parts.push(Buffer.from(`${part.length.toString(16)}\r\n`), Buffer.from(part));
+    parts.push(Buffer.from("\r\n"));
+  }
+  parts.push(Buffer.from("0\r\n\r\n"));
+  const all = Buffer.concat(parts);
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  for (let at = 0; at < all.length;) at += await connection.write(all.subarray(at));
+  const answer = new Uint8Array(4096);
+  const count = await connection.read(answer);
+  const text = new TextDecoder().decode(answer.subarray(0, count ?? 0));
+  return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
+}
+
+/** Processor time that a process has used so far, its threads included. */
+async function processorSeconds(pid: number): Promise<number> {
+  const fields = (await Deno.readTextFile(`/proc/${pid}/stat`)).split(") ")[1]!.split(" ");
+  const TICKS_PER_SECOND = 100;
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
 
 /** A PUT with Content-Length, block by block: `fetch` would send it chunked. */
 async function putSized(
