@@ -5,6 +5,7 @@ import type { Cache, EntryLookup, Totals } from "../core/cache.ts";
 import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
 import type { BlobRef, Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import { bytesBody } from "../core/bytes.ts";
 import { CacheError } from "../core/errors.ts";
 import { FoundEntries } from "./found_entries.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "../core/metadata_index.ts";
@@ -29,6 +30,8 @@ export interface EngineCacheParts {
   openBlobs(namespace: string): BlobStore;
   receive(source: ByteSource, options: SignalOptions): Promise<ReceivedBody>;
   touchEntries(keys: readonly EntryKey[]): void;
+  /** Milliseconds; only differences count. */
+  now(): number;
   totals(): Omit<Totals, "hits" | "misses">;
 }
 
@@ -43,7 +46,7 @@ export class EngineCache implements Cache {
 
   constructor(parts: EngineCacheParts) {
     this.#parts = parts;
-    this.#found = new FoundEntries(parts.entries, parts.counters);
+    this.#found = new FoundEntries(parts);
   }
 
   blobs(namespace: string): BlobStore {
@@ -62,7 +65,7 @@ export class EngineCache implements Cache {
       const entry = await this.#found.get({ namespace, scope, protocol, key }, options);
       if (!entry) continue;
       this.#parts.counters.add("hits");
-      this.#parts.touchEntries([entry]);
+      if (this.#found.isUseNew(entry)) this.#parts.touchEntries([entry]);
       return entry;
     }
     this.#parts.counters.add("misses");
@@ -70,9 +73,12 @@ export class EngineCache implements Cache {
   }
 
   async body(entry: Entry, options?: SignalOptions): Promise<ObjectBody | undefined> {
-    const body = entry.blobs[0];
-    if (!body) return undefined;
-    return await this.blobs(entry.namespace).get(body.digest, options);
+    const hot = this.#found.body(entry);
+    if (hot) return bytesBody(hot);
+    const first = entry.blobs[0];
+    const body = first && await this.blobs(entry.namespace).get(first.digest, options);
+    if (body?.bytes) this.#found.keepBody(entry, body.bytes);
+    return body;
   }
 
   async put(draft: EntryDraft, body: ByteSource, options: SignalOptions = {}): Promise<PutOutcome> {

@@ -75,6 +75,7 @@ function world() {
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: LIMIT, signal }),
     touchEntries: (keys) => void touched.push(...keys.map((key) => `${key.scope}/${key.key}`)),
+    now: () => 0,
     totals: () => ({ ...index.totals(), chunks: store.names().length, stored_bytes: store.size }),
   });
   const lookup = (key: string, scopes = ["main"]) => {

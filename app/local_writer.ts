@@ -4,6 +4,7 @@ import type { Counters } from "../core/counters.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { Entry, EntryDraft, EntryKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
+import { nameOf } from "./found_entries.ts";
 import type { PutOutcome } from "../core/metadata_index.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 
@@ -63,11 +64,17 @@ export function createLocalWriter(
       if (isEmpty(step)) return { put: undefined, removed: 0 };
       const { puts, removed } = await index.commit(step);
       // Before the answer: what a thread has found earlier must be looked for again by then.
-      options.counters?.add("index_changes");
+      if (options.counters) countChanges(options.counters, step);
       return { put: puts[0], removed };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+function countChanges(counters: Counters, { entries, remove, unlink }: IndexStep): void {
+  for (const entry of entries) counters.noteChange(nameOf(entry));
+  for (const key of remove) counters.noteChange(nameOf(key));
+  if (unlink.length > 0) counters.add("unlinks");
 }
 
 async function refuseTaken(index: EntryWriter, entry: EntryDraft | undefined): Promise<void> {

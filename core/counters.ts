@@ -18,10 +18,17 @@ export const COUNTERS = [
   "evicted_segments",
   "evicted_bytes",
   "dropped_logs",
-  "index_changes",
+  "unlinks",
 ] as const;
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];
+
+/**
+ * Slots of the change counters: so many that two of the entries that are in use at a time rarely
+ * share one. Sharing costs a look-up, never a wrong answer.
+ */
+const CHANGE_SLOTS = 65_536;
+const BYTES = COUNTERS.length * 8;
 
 const SLOT = new Map<CounterName, number>(COUNTERS.map((name, slot) => [name, slot]));
 
@@ -29,11 +36,13 @@ const SLOT = new Map<CounterName, number>(COUNTERS.map((name, slot) => [name, sl
 export class Counters {
   readonly buffer: SharedArrayBuffer;
   readonly #slots: BigInt64Array;
+  readonly #changes: Int32Array;
 
   /** Without a buffer: a new one, all zero. */
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(COUNTERS.length * 8)) {
+  constructor(buffer: SharedArrayBuffer = newBuffer()) {
     this.buffer = buffer;
-    this.#slots = new BigInt64Array(buffer);
+    this.#slots = new BigInt64Array(buffer, 0, COUNTERS.length);
+    this.#changes = new Int32Array(buffer, BYTES, CHANGE_SLOTS);
   }
   /** Adds, and tells the new value. */
   add(name: CounterName, amount = 1): number {
@@ -45,4 +54,25 @@ export class Counters {
   set(name: CounterName, value: number): void {
     Atomics.store(this.#slots, SLOT.get(name)!, BigInt(value));
   }
+  /** Notes that the thing of this name has changed; to be called before anybody is told. */
+  noteChange(name: string): void {
+    Atomics.add(this.#changes, slotOf(name), 1);
+  }
+  /** Another number than before if the thing of this name has changed; perhaps if others have. */
+  changesOf(name: string): number {
+    return Atomics.load(this.#changes, slotOf(name));
+  }
+}
+
+function newBuffer(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BYTES + CHANGE_SLOTS * 4);
+}
+
+/** FNV-1a over UTF-16 code units: http://www.isthe.com/chongo/tech/comp/fnv/ */
+function slotOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) {
+    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  }
+  return (hash ^ (hash >>> 16)) & (CHANGE_SLOTS - 1);
 }

@@ -127,3 +127,12 @@ export const CONNECTION_SWEEP_MS = 2_000;
 
 /** Milliseconds between two looks at the certificate files. */
 export const CERTIFICATE_POLL_MS = 5_000;
+
+/** Bytes of the largest body that a serving thread keeps in memory, with the entry that names it. */
+export const HOT_BODY_BYTES = 64 * 1024;
+
+/** Bytes of bodies that one serving thread keeps in memory. */
+export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
+
+/** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
+export const HOT_FOR_MS = 30_000;
