@@ -13,7 +13,7 @@ import { createHandler } from "../server/handler.ts";
 import { allowHosts } from "../server/middleware/host.ts";
 import { openPackReader } from "../store/pack/reader.ts";
 import { AccessLog } from "./access_log.ts";
-import { openObjects, pathsOf } from "./folder_parts.ts";
+import { BACKEND, openObjects, pathsOf } from "./folder_parts.ts";
 import { ownHostNames } from "./host_names.ts";
 import { ThreadMetrics } from "./metrics.ts";
 import { openThreadStack } from "./thread_stack.ts";
@@ -96,6 +96,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     publicRead: new Set(config.publicRead),
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,
+    backend: BACKEND,
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();

@@ -1,12 +1,16 @@
 /** A server as the commands see it. */
 import { connectCache } from "../client/connect.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Secret } from "../core/secret.ts";
 import type { Opened } from "./opened.ts";
 
 /** Options of {@linkcode connectStore}. */
 export interface ConnectStoreOptions {
-  readonly token: string | undefined;
+  readonly token: string | Secret<string> | undefined;
   readonly insecure: boolean;
+  /** As `connectCache`. */
+  readonly checkIdentity?: boolean;
+  readonly onIdentity?: () => void;
   /** Variables that name proxies, as they are in the environment. */
   readonly proxyEnv?: Readonly<Record<string, string>>;
   readonly clock: Clock;

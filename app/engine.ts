@@ -6,6 +6,7 @@ import type { Counters } from "../core/counters.ts";
 import type { Principal } from "../core/policy.ts";
 import { VERBS } from "../core/policy.ts";
 import type { EngineCache } from "./engine_cache.ts";
+import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
 import type { ServedThread, WriterServices } from "./writer_server.ts";
 import { serveWriter } from "./writer_server.ts";
@@ -69,7 +70,7 @@ export class Engine implements Opened {
     return { ...await this.cache.totals(), ...this.#parts.facts() };
   }
   /** Whoever opened the folder may do everything. */
-  whoami(): Promise<Principal> {
+  whoami(): Promise<Principal & { readonly backend: string }> {
     return Promise.resolve({
       id: "local",
       name: "local",
@@ -78,6 +79,7 @@ export class Engine implements Opened {
       scope: "main",
       readScopes: ["main"],
       expires: undefined,
+      backend: BACKEND,
     });
   }
   /** Adds rare work that serving threads may ask for by name. */

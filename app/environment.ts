@@ -7,6 +7,8 @@ import { systemClock } from "../core/clock.ts";
 export interface Environment {
   readonly args: readonly string[];
   env(name: string): string | undefined;
+  /** The working folder, absolute. Throws where it has been removed. */
+  cwd(): string;
   /** Standard input; opened only when a command asks for it. */
   stdin(): ByteStream;
   /** Writes all of it to standard output. */
@@ -34,6 +36,7 @@ export function systemEnvironment(): Environment & Disposable {
   return {
     args: Deno.args,
     env: (name) => Deno.env.get(name),
+    cwd: () => Deno.cwd(),
     stdin: () => Deno.stdin.readable,
     async stdout(data) {
       const bytes = typeof data === "string" ? encoder.encode(data) : data;

@@ -20,6 +20,9 @@ export function pathsOf(dir: string): FolderPaths {
   };
 }
 
+/** The kind of medium that {@linkcode openObjects} opens, as `/v1/whoami` names it. */
+export const BACKEND = "fs";
+
 /** The object store that sealed packs go to. */
 export function openObjects(paths: FolderPaths): Promise<ObjectStore> {
   return openFsStore(paths.packs);

@@ -1,45 +1,54 @@
 /** From flags to an open store: a folder, or a server. */
-import { connectStore } from "./connect_store.ts";
 import { openFolder } from "./compose.ts";
+import { identityOptions } from "./config/repository_trust.ts";
+import { resolveStore } from "./config/resolve_store.ts";
+import type { StoreName, StoreSettings } from "./config/resolve_store.ts";
+import { connectStore } from "./connect_store.ts";
 import type { Environment } from "./environment.ts";
 import { UsageError } from "./exit_codes.ts";
 import type { Opened } from "./opened.ts";
-import { readToken } from "./read_token.ts";
+import { shown } from "./output.ts";
 
-/** Which store, and with what token. */
-export interface StoreName {
-  readonly dir?: string;
-  readonly url?: string;
-  readonly namespace: string;
-  readonly tokenFile?: string;
-  readonly insecure?: boolean;
+export type { StoreName } from "./config/resolve_store.ts";
+
+/**
+ * Opens the store that flags, environment, files or a login name.
+ * @throws {UsageError} when none does
+ * @throws {CacheError} `conflict` when another process holds the folder, and what resolving and
+ * opening throw
+ */
+export async function openNamedStore(environment: Environment, name: StoreName): Promise<Opened> {
+  return await openResolved(environment, await resolveStore(environment, name));
 }
 
 /**
- * Opens the store that is named.
- * @throws {UsageError} when none is
- * @throws {CacheError} `conflict` when another process holds the folder, and what opening throws
+ * Opens what {@linkcode resolveStore} found; nothing is sent yet. A server that only a repository
+ * names is given no token before it has proved that it is the one which the token names.
+ * @throws as {@linkcode openNamedStore}
  */
-export async function openNamedStore(
+export async function openResolved(
   environment: Environment,
-  name: StoreName,
+  settings: StoreSettings,
 ): Promise<Opened> {
-  if (name.dir !== undefined) {
-    return await openFolder(name.dir, { clock: environment.clock });
-  }
-  if (name.url === undefined) {
-    throw new UsageError(
-      "no store is named",
-      "give --url http://host:8080 (or VITTE_CACHE_URL) for a server, or --dir for a folder",
-    );
-  }
-  const token = await readToken(environment, name.tokenFile);
-  return connectStore(name.url, {
-    token,
-    insecure: name.insecure ?? false,
+  const { clock } = environment;
+  if (settings.dir) return await openFolder(settings.dir.value, { clock });
+  if (!settings.url) throw noStore(settings);
+  return connectStore(settings.url.value, {
+    token: settings.token?.value,
+    insecure: settings.insecure,
     proxyEnv: proxyVariables(environment),
-    clock: environment.clock,
+    clock,
+    ...identityOptions(environment, settings),
   });
+}
+
+function noStore({ logins }: StoreSettings): UsageError {
+  const list = logins.map(({ url }) => shown(url)).join(", ");
+  return new UsageError(
+    logins.length > 1 ? "no store is named, and there are several logins" : "no store is named",
+    "give --url http://host:8080 (or VITTE_CACHE_URL) for a server, or --dir for a folder" +
+      (logins.length > 1 ? `\nlogged in to: ${list}` : ""),
+  );
 }
 
 /** Both cases are in use: most programs read the lower one first. */
@@ -48,7 +57,8 @@ const PROXY_NAMES = ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => 
   name.toUpperCase(),
 ]);
 
-function proxyVariables(environment: Environment): Record<string, string> {
+/** The variables that name proxies, as they are set. */
+export function proxyVariables(environment: Environment): Record<string, string> {
   const found = PROXY_NAMES.map((name) => [name, environment.env(name)] as const);
   return Object.fromEntries(
     found.filter((pair): pair is [string, string] => pair[1] !== undefined),

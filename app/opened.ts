@@ -14,5 +14,6 @@ export interface Opened extends AsyncDisposable {
   readonly maintenance: Maintenance;
   readonly tokens: TokenAdmin;
   stats(): Promise<Stats>;
-  whoami(): Promise<Principal>;
+  /** `backend` is the kind of medium that the store is kept on; old servers do not say. */
+  whoami(): Promise<Principal & { readonly backend?: string | undefined }>;
 }

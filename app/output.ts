@@ -1,5 +1,6 @@
 /** What a command prints: data to standard output, everything else to standard error. */
 import type { CacheError } from "../core/errors.ts";
+import { ConfigError, problemLine } from "./config/problem.ts";
 import type { Environment } from "./environment.ts";
 
 /** The name in front of every line on standard error. */
@@ -43,6 +44,7 @@ export class Output {
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
   async failure(error: CacheError): Promise<void> {
+    if (error instanceof ConfigError) return await this.#configuration(error);
     const { kind, message } = error;
     const hint = error.hint ?? HINTS[kind];
     if (this.json) {
@@ -50,7 +52,27 @@ export class Output {
     }
     this.error(message, hint);
   }
+  /** Each problem on a line of its own. */
+  async #configuration({ kind, message, problems }: ConfigError): Promise<void> {
+    if (this.json) {
+      const list = problems.slice(0, MOST_PROBLEMS).map(({ place, ...rest }) => ({
+        ...rest,
+        ...place,
+      }));
+      const error = { kind, message: message.slice(0, LONGEST_MESSAGE), problems: list };
+      await this.#environment.stdout(`${JSON.stringify({ error })}\n`);
+    }
+    for (const problem of problems.slice(0, MOST_PROBLEMS)) {
+      this.error(problemLine(problem), problem.hint);
+    }
+    const more = problems.length - MOST_PROBLEMS;
+    if (more > 0) this.error(`${more} more problems in the configuration`);
+  }
 }
+
+/** Lines that a broken file may fill a terminal with; a reader mends the first ones first. */
+const MOST_PROBLEMS = 20;
+const LONGEST_MESSAGE = 1000;
 
 const HINTS: Readonly<Record<string, string>> = {
   unauthenticated: "give a token with --token-file, VITTE_TOKEN_FILE or VITTE_TOKEN",

@@ -45,6 +45,8 @@ export interface ConnectOptions {
   readonly insecure?: boolean | undefined;
   /** Ask for that proof before the first use of a token. Default: only when `insecure` matters. */
   readonly checkIdentity?: boolean | undefined;
+  /** Called when the proof succeeded, before the token is sent. */
+  readonly onIdentity?: (() => void) | undefined;
 }
 
 /**
@@ -91,7 +93,12 @@ export function connectCache(options: ConnectOptions): RemoteCache {
     spoolDir: options.spoolDir,
     clock: options.clock ?? systemClock,
     idleMs: options.idleMs ?? CLIENT_IDLE_MS,
-    beforeToken: check && token?.type === "issued" ? () => admin.requireIdentity(token) : undefined,
+    beforeToken: check && token?.type === "issued"
+      ? async () => {
+        await admin.requireIdentity(token);
+        options.onIdentity?.();
+      }
+      : undefined,
   });
   const admin = new RemoteAdmin(http);
   const close = () => {

@@ -78,7 +78,7 @@ export class RemoteAdmin implements TokenAdmin, Maintenance {
   }
 
   /** Who the server says we are. */
-  async whoami(): Promise<Principal> {
+  async whoami(): Promise<Principal & { readonly backend?: string | undefined }> {
     const { read_scopes, expires, ...rest } = answerOf(
       WhoAmISchema,
       await this.#get(nativePath("default", "whoami")),

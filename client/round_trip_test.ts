@@ -73,6 +73,7 @@ async function withServer(work: (world: World) => Promise<void>): Promise<void> 
       publicRead: new Set(),
       limits: { maxBlobSize: 8 * 1024 * 1024, maxSize: 0 },
       version: "0.0.0",
+      backend: "memory",
       uptimeSeconds: () => 1,
     });
     const stop = new AbortController();
@@ -270,6 +271,7 @@ Deno.test("Tokens over the wire: a new one works, a rotated and a revoked one do
     );
     await using ci = connect(made.token);
     assert.deepEqual(await ci.admin.whoami(), {
+      backend: "memory",
       id: made.info.id,
       name: "ci",
       verbs: ["read", "write"],

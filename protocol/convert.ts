@@ -67,7 +67,7 @@ export function entryInput(draft: EntryDraft): EntryInput {
 }
 
 /** A principal as JSON. */
-export function whoAmI(principal: Principal): WhoAmI {
+export function whoAmI(principal: Principal, backend: string): WhoAmI {
   return {
     id: principal.id,
     name: principal.name,
@@ -76,6 +76,7 @@ export function whoAmI(principal: Principal): WhoAmI {
     scope: principal.scope,
     read_scopes: [...principal.readScopes],
     expires: principal.expires ?? null,
+    backend,
   };
 }
 

@@ -127,6 +127,8 @@ export const WhoAmISchema = v.object({
   scope: v.string(),
   read_scopes: v.array(v.string()),
   expires: time,
+  /** The kind of medium that the store is kept on; older servers do not say. */
+  backend: v.optional(v.string()),
 });
 /** JSON of `GET /v1/whoami`. */
 export type WhoAmI = v.InferInput<typeof WhoAmISchema>;

@@ -30,6 +30,8 @@ export interface ServerDeps {
   readonly publicRead: ReadonlySet<string>;
   readonly limits: ServerLimits;
   readonly version: string;
+  /** The kind of medium that the store is kept on, such as `fs`. */
+  readonly backend: string;
   /** Seconds since this process began to serve, all threads counted as one. */
   uptimeSeconds(): number;
 }

@@ -8,14 +8,10 @@ import { UsageError } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import { Output } from "../output.ts";
 import { openNamedStore } from "../open_named_store.ts";
+import type { StoreName } from "../open_named_store.ts";
 
-/** The words that say which store is meant. */
-export interface StoreFlags {
-  readonly dir?: string;
-  readonly url?: string;
-  readonly namespace: string;
-  readonly tokenFile?: string;
-  readonly insecure?: boolean;
+/** The words that say which store is meant; what files say is added by `resolveStore`. */
+export interface StoreFlags extends StoreName {
   readonly json?: boolean;
 }
 

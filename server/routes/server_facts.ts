@@ -74,8 +74,8 @@ export function blurred(figure: number, { verbs, namespaces }: Principal): numbe
   return exact || figure === 0 ? figure : 2 ** Math.ceil(Math.log2(figure));
 }
 
-function who({ principal }: Exchange): Answer {
-  return jsonAnswer(whoAmI(principal));
+function who({ deps, principal }: Exchange): Answer {
+  return jsonAnswer(whoAmI(principal, deps.backend));
 }
 
 function identity({ deps, path }: Exchange): Answer {

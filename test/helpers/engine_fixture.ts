@@ -42,6 +42,7 @@ export async function createEngineFixture(): Promise<HttpFixture> {
     publicRead: new Set(),
     limits: { maxBlobSize: MAX_BLOB_BYTES, maxSize: 0 },
     version: "test",
+    backend: "fs",
     uptimeSeconds: () => 1,
   });
   const tokens = await makeTokens(store);

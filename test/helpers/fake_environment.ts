@@ -8,6 +8,8 @@ import { concat, streamOf } from "../../core/bytes.ts";
 export interface FakeWorld {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The working folder. Default: `/`, where no configuration is. */
+  readonly cwd?: string;
   readonly stdin?: string;
   readonly interactive?: boolean;
   readonly interrupted?: AbortSignal;
@@ -40,6 +42,7 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
   return {
     args: world.args ?? [],
     env: (name) => world.env?.[name],
+    cwd: () => world.cwd ?? "/",
     stdin: () => streamOf(encoder.encode(world.stdin ?? "")),
     stdout(data) {
       printed.push(typeof data === "string" ? encoder.encode(data) : data.slice());

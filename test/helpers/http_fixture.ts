@@ -97,6 +97,7 @@ export function createHandlerFixture(options: FixtureOptions = {}): HandlerFixtu
     publicRead: new Set(),
     limits: { maxBlobSize: MAX_BLOB_BYTES, maxSize: 0 },
     version: "0.0.0-test",
+    backend: "memory",
     uptimeSeconds: () => 1,
     ...overrides,
   });

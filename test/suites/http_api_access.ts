@@ -193,6 +193,7 @@ export const accessCases: Readonly<Record<string, HttpCase>> = {
     await server.send("PUT", "/v1/entries/k", { body: "v" });
     await server.send("GET", "/v1/entries/k");
     await server.send("GET", "/v1/entries/none");
+    assert.match(who.backend, /^(?:fs|memory)$/);
     const stats = JSON.parse((await server.send("GET", "/v1/stats")).text);
     for (
       const name of [
