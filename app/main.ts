@@ -2,9 +2,11 @@
 import { Command, CommanderError } from "commander";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
+import { addConfig } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addHas } from "./commands/has.ts";
+import { addLogin } from "./commands/login.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
 import { addRm } from "./commands/rm.ts";
@@ -12,6 +14,7 @@ import { addServe } from "./commands/serve.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
 import { addVerify } from "./commands/verify.ts";
+import { addWhoami } from "./commands/whoami.ts";
 import type { Environment } from "./environment.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
@@ -66,6 +69,9 @@ export function buildProgram(
     addToken,
     addVerify,
     addDoctor,
+    addLogin,
+    addWhoami,
+    addConfig,
   ];
   for (const add of adders) add(program, context);
   settle(program, program);

@@ -22,12 +22,15 @@ export async function readToken(
       hint: "does it exist, and may this user read it? (it should have mode 0600)",
     });
   }
+  return tokenIn(text, `the token file "${file}"`);
+}
+
+/**
+ * The one token in a text.
+ * @throws {CacheError} `invalid_argument` naming `what` the text is, never the text
+ */
+export function tokenIn(text: string, what: string): string {
   const token = text.trim();
-  if (token === "" || /\s/.test(token)) {
-    throw new CacheError(
-      "invalid_argument",
-      `Cannot use the token file "${file}": want one token on one line`,
-    );
-  }
-  return token;
+  if (token !== "" && !/\s/.test(token)) return token;
+  throw new CacheError("invalid_argument", `Cannot use ${what}: want one token on one line`);
 }

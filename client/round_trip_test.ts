@@ -1,26 +1,17 @@
 import assert from "node:assert/strict";
-import { createAuthenticator } from "../auth/authenticate.ts";
-import { answerChallenge } from "../auth/identity.ts";
-import { openServerKey } from "../auth/server_key.ts";
-import { openTokenStore } from "../auth/token_store.ts";
-import { ensureAdminToken } from "../auth/admin_token.ts";
 import { defaultRights } from "../auth/rights.ts";
 import type { ByteSource } from "../core/bytes.ts";
 import { bodyBytes, bytesSource, streamOf, streamSource } from "../core/bytes.ts";
-import { systemClock } from "../core/clock.ts";
-import { Counters } from "../core/counters.ts";
 import { digestOf, EMPTY_DIGEST } from "../core/digest.ts";
 import type { EntryDraft } from "../core/entry.ts";
 import { isKind } from "../core/errors.ts";
 import type { ErrorKind } from "../core/errors.ts";
 import type { ScanItem } from "../core/metadata_index.ts";
 import { parseToken } from "../core/token.ts";
-import { policy } from "../policy/decide.ts";
-import { createHandler } from "../server/handler.ts";
 import { assertNoLeaks } from "../test/helpers/leaks.ts";
-import { createMemoryCache } from "../test/helpers/memory_cache.ts";
 import type { MemoryCache } from "../test/helpers/memory_cache.ts";
 import { tempDir } from "../test/helpers/temp.ts";
+import { CLEAN, FREED, startTokenServer } from "../test/helpers/token_server.ts";
 import { connectCache } from "./connect.ts";
 import type { RemoteCache } from "./remote_cache.ts";
 
@@ -32,65 +23,19 @@ interface World {
   connect(token: string | undefined): RemoteCache;
 }
 
-const CLEAN = {
-  segments: 1,
-  records: 2,
-  bytes: 3,
-  entries: 4,
-  quarantined: 0,
-  lost: 0,
-  broken_entries: 0,
-  repaired: 0,
-  problems: [{ what: "nothing", where: "nowhere" }],
-};
-const FREED = { segments_removed: 1, records_removed: 2, bytes_freed: 3 };
 const LARGE = new Uint8Array(3 * 1024 * 1024).map((_, i) => i % 241);
 const SMALL = new TextEncoder().encode("object file");
 
-/** The real handler with real tokens over a cache in memory, on a port of this machine. */
+/** A server, and a client with its administrator's token. */
 async function withServer(work: (world: World) => Promise<void>): Promise<void> {
   await using folder = await tempDir();
   await assertNoLeaks(async () => {
-    const clock = systemClock;
-    const counters = new Counters();
-    const serverKey = openServerKey(folder.path);
-    using tokens = openTokenStore(folder.join("auth.sqlite"), { serverKey, clock, counters });
-    const { path } = await ensureAdminToken(folder.path, tokens, { serverKey });
-    const memory = createMemoryCache();
-    const seen: string[] = [];
-    const handler = createHandler({
-      cache: memory,
-      maintenance: { verify: async () => CLEAN, gc: async () => FREED },
-      tokens,
-      policy,
-      clock,
-      counters,
-      authenticate: createAuthenticator({ store: tokens, clock, counters }).authenticate,
-      prove: (question) => answerChallenge(serverKey, question),
-      allowsHost: () => true,
-      log: (event) => void seen.push(JSON.stringify(event)),
-      metricsText: async () => "",
-      publicRead: new Set(),
-      limits: { maxBlobSize: 8 * 1024 * 1024, maxSize: 0 },
-      version: "0.0.0",
-      backend: "memory",
-      uptimeSeconds: () => 1,
-    });
-    const stop = new AbortController();
-    const server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", signal: stop.signal, onListen() {} },
-      (request, info) => handler(request, { remoteAddr: info.remoteAddr.hostname }),
-    );
-    const url = `http://127.0.0.1:${server.addr.port}`;
+    await using server = await startTokenServer(folder.path);
+    const { url, memory, seen } = server;
     const connect = (token: string | undefined) => connectCache({ url, token });
-    try {
-      await using admin = connect((await Deno.readTextFile(path)).trim());
-      await work({ url, admin, memory, seen, connect });
-      assert.equal(memory.openStreams, 0);
-    } finally {
-      stop.abort();
-      await server.finished;
-    }
+    await using admin = connect(server.adminToken);
+    await work({ url, admin, memory, seen, connect });
+    assert.equal(memory.openStreams, 0);
   });
 }
 

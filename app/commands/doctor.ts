@@ -2,10 +2,15 @@ import type { Command } from "commander";
 import { bodyBytes, bytesSource, equalBytes } from "../../core/bytes.ts";
 import { toCacheError } from "../../core/errors.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
+import { backendMismatch } from "../config/backend_mismatch.ts";
+import { ConfigError, problemLine } from "../config/problem.ts";
+import type { ConfigProblem } from "../config/problem.ts";
+import { resolveStore } from "../config/resolve_store.ts";
+import type { StoreSettings } from "../config/resolve_store.ts";
 import { diskFacts, reserveBytes } from "../disk_room.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
-import { openNamedStore } from "../open_named_store.ts";
+import { openResolved } from "../open_named_store.ts";
 import { Output } from "../output.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { storeFlags, withStoreOptions } from "./context.ts";
@@ -35,13 +40,22 @@ export function addDoctor(program: Command, context: CommandContext): void {
 
 async function examine(context: CommandContext, flags: StoreFlags): Promise<Finding[]> {
   let opened: Opened;
+  let settings: StoreSettings;
   try {
-    opened = await openNamedStore(context.environment, flags);
+    settings = await resolveStore(context.environment, flags);
+    opened = await openResolved(context.environment, settings);
   } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown.problems.map(configFinding);
     return [failed("open the store", thrown)];
   }
   await using store = opened;
   const findings: Finding[] = [{ check: "open the store", state: "ok", detail: store.where }];
+  if (settings.found) {
+    findings.unshift({ check: "config file", state: "ok", detail: settings.found.source.file });
+  }
+  if (settings.backend) {
+    await look(findings, "backend", async () => backendFinding(settings, await store.whoami()));
+  }
   const now = context.environment.clock.now();
   await look(findings, "who am I", async () => {
     const { name, verbs, scope, expires } = await store.whoami();
@@ -70,6 +84,26 @@ async function examine(context: CommandContext, flags: StoreFlags): Promise<Find
     await look(findings, "disk", () => Promise.resolve(diskFinding(dir)));
   }
   return findings;
+}
+
+function configFinding(problem: ConfigProblem): Finding {
+  const { hint } = problem;
+  return {
+    check: "config file",
+    state: "failed",
+    detail: problemLine(problem),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+function backendFinding(
+  settings: StoreSettings,
+  { backend }: { readonly backend?: string | undefined },
+): Omit<Finding, "check"> {
+  const mismatch = backendMismatch(settings, backend);
+  return mismatch === undefined
+    ? { state: "ok", detail: backend ?? "the server does not say" }
+    : { state: "warning", detail: mismatch, hint: "config show --origin tells who named it" };
 }
 
 const SOON_MS = 14 * 86_400_000;

@@ -3,7 +3,11 @@ import { InvalidArgumentError, Option } from "commander";
 import { isNamespace } from "../../core/entry.ts";
 import { MAX_BLOB_BYTES } from "../../core/limits.ts";
 import { parseSize } from "../../core/units.ts";
+import { applyServerConfig } from "../config/server_config.ts";
+import type { ValueRules } from "../config/server_config.ts";
+import type { TomlFile } from "../config/toml_file.ts";
 import { defaultFolder } from "../default_folder.ts";
+import type { Environment } from "../environment.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import { Output } from "../output.ts";
 import { serve } from "../serve.ts";
@@ -27,9 +31,11 @@ interface ServeFlags {
 
 /** Adds `serve`. */
 export function addServe(program: Command, context: CommandContext): void {
-  program.command("serve")
+  const command = program.command("serve");
+  command
     .summary("run the cache server")
     .description("Runs the cache server on a folder of its own. Needs no configuration.")
+    .option("--config <file>", "TOML file with these flags as keys; flags win over it")
     .addOption(new Option("--dir <folder>", "where everything is kept (env: VITTE_CACHE_DIR)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
@@ -47,9 +53,11 @@ export function addServe(program: Command, context: CommandContext): void {
     )
     .option("--json", "print one line of JSON when it listens")
     .addHelpText("after", EXAMPLES)
-    .action(async (flags: ServeFlags) => {
-      check(flags);
+    .action(async ({ config }: { config?: string }) => {
       const { environment } = context;
+      if (config !== undefined) await readServerConfig(environment, command, config);
+      const flags = command.opts<ServeFlags>();
+      check(flags);
       const output = new Output(environment, flags);
       await serve(environment, output, {
         dir: flags.dir ?? (environment.env("VITTE_CACHE_DIR") || defaultFolder(environment)),
@@ -71,18 +79,34 @@ export function addServe(program: Command, context: CommandContext): void {
     });
 }
 
+/** Sets what the file says on `serve`, except what flags and environment say. */
+export async function readServerConfig(
+  environment: Environment,
+  serve: Command,
+  file: string,
+): Promise<TomlFile> {
+  const overridden = environment.env("VITTE_CACHE_DIR") ? ["dir"] : [];
+  return await applyServerConfig(serve, file, { rules: VALUE_RULES, overridden });
+}
+
+/** What a flag's text must be, beside what the parser of its option says. */
+const VALUE_RULES: ValueRules = {
+  "public-read": (text) => isNamespace(text) ? undefined : "a namespace",
+  "public-url": (text) =>
+    /^https?:$/.test(protocolOf(text)) ? undefined : "a URL that begins with http:// or https://",
+};
+
 function check(flags: ServeFlags): void {
   const problems: string[] = [];
   if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
     problems.push("--tls-cert and --tls-key go together");
   }
-  for (const name of flags.publicRead ?? []) {
-    if (!isNamespace(name)) problems.push(`--public-read "${name}" is no namespace`);
-  }
-  if (flags.publicUrl !== undefined && !/^https?:$/.test(protocolOf(flags.publicUrl))) {
-    problems.push(
-      `--public-url "${flags.publicUrl}" is no URL that begins with http:// or https://`,
-    );
+  const texts = { "public-read": flags.publicRead ?? [], "public-url": flags.publicUrl ?? [] };
+  for (const [name, given] of Object.entries(texts)) {
+    for (const text of [given].flat()) {
+      const wanted = VALUE_RULES[name]!(text);
+      if (wanted !== undefined) problems.push(`--${name} "${text}" is not ${wanted}`);
+    }
   }
   if (problems.length > 0) throw new UsageError(problems.join("; "));
 }
@@ -127,4 +151,5 @@ Examples:
   vitte-remote-cache serve                                on 127.0.0.1:8080, for this machine
   vitte-remote-cache serve --host 0.0.0.0 --allowed-host cache.example.com
   vitte-remote-cache serve --dir /srv/cache --max-size 200GiB --tls-cert c.pem --tls-key k.pem
+  vitte-remote-cache serve --config /etc/vitte/server.toml
 `;

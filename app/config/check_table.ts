@@ -63,7 +63,13 @@ export async function checkTable<K extends KeySchemas>(
     place: places?.[at](path),
     ...rest,
   }));
-  return { values: values as TableValues<K>, problems };
+  return { values: values as TableValues<K>, problems: inOrder(problems) };
+}
+
+/** As somebody goes through the file. */
+export function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const rank = ({ place }: ConfigProblem) => place ? place.line * 1e6 + place.column : 0;
+  return [...problems].sort((a, b) => rank(a) - rank(b));
 }
 
 function unknownKey<K extends KeySchemas>(key: string, rules: TableRules<K>) {
@@ -79,14 +85,14 @@ function unknownKey<K extends KeySchemas>(key: string, rules: TableRules<K>) {
 
 function wrongValue(issue: v.BaseIssue<unknown>, value: unknown, secret: boolean) {
   // A check of ours says itself what it found, and what to do.
-  const said = issue.type === "raw_check" ? issue.received : undefined;
+  const said = issue.type.startsWith("raw_") ? issue.received : undefined;
   return { expected: issue.message, found: said ?? described(value, secret) };
 }
 
 const LONGEST = 80;
 
-/** A value in words; what is secret, or nobody's business, only by its kind. */
-function described(value: unknown, secret: boolean): string {
+/** A value in words; what is secret only by its kind. */
+export function described(value: unknown, secret = false): string {
   if (value instanceof TomlDate) return "a date";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a table";

@@ -14,9 +14,8 @@ import type { TomlTable } from "smol-toml";
 import * as v from "valibot";
 import { parseServerUrl } from "../../client/server_url.ts";
 import { isKind } from "../../core/errors.ts";
-import { checkTable } from "./check_table.ts";
+import { checkTable, inOrder } from "./check_table.ts";
 import { ConfigError } from "./problem.ts";
-import type { ConfigProblem } from "./problem.ts";
 import type { TomlFile } from "./toml_file.ts";
 
 /** Name of the file, below the folder of the repository. */
@@ -82,7 +81,7 @@ export async function readRepositoryConfig(source: TomlFile): Promise<Repository
     keys: KEYS,
     secret: ["token", "url"],
   });
-  const problems: ConfigProblem[] = [...top.problems, ...inner?.problems ?? []];
+  const problems = inOrder([...top.problems, ...inner?.problems ?? []]);
   if (problems.length > 0) throw new ConfigError(problems);
   const { token: tokenVariable, ...rest } = inner?.values ?? {};
   return { ...rest, ...(tokenVariable === undefined ? {} : { tokenVariable }) };

@@ -1,6 +1,8 @@
 /** What has to happen before a token goes to a server that only a repository names. */
+import { connectCache } from "../../client/connect.ts";
 import { parseServerUrl } from "../../client/server_url.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import type { Secret } from "../../core/secret.ts";
 import { parseToken, toBase64Url } from "../../core/token.ts";
 import type { ConnectStoreOptions } from "../connect_store.ts";
 import type { Environment } from "../environment.ts";
@@ -50,4 +52,34 @@ export function identityOptions(
       }
     },
   };
+}
+
+/** A server, and the token that may be sent to it. */
+export interface TrustedServer {
+  readonly url: string;
+  readonly token: Secret<string> | undefined;
+}
+
+/**
+ * URL and token for programs that talk to the server themselves, such as a build tool. What
+ * `identityOptions` asks for is done first: what this returns may be handed on.
+ * @throws {CacheError} `permission_denied` where the token must not go, and what asking throws
+ */
+export async function trustedServer(
+  environment: Environment,
+  settings: StoreSettings,
+): Promise<TrustedServer | undefined> {
+  const { url, token, insecure } = settings;
+  if (!url) return undefined;
+  if (!token) return { url: url.value, token: undefined };
+  const options = identityOptions(environment, settings);
+  const { clock } = environment;
+  // Refuses what a connection would refuse, such as plain HTTP to another machine.
+  await using cache = connectCache({ url: url.value, token: token.value, insecure, clock });
+  const parsed = parseToken(token.value.reveal());
+  if (options.checkIdentity && parsed?.type === "issued") {
+    await cache.admin.requireIdentity(parsed);
+    options.onIdentity?.();
+  }
+  return { url: url.value, token: token.value };
 }

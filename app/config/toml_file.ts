@@ -55,7 +55,7 @@ export async function readTomlFile(file: string): Promise<TomlFile | undefined> 
   } catch (thrown) {
     if (!(thrown instanceof TomlError)) throw thrown;
     const { line, column } = thrown;
-    throw refuse(firstLine(thrown.message), { line, column });
+    throw refuse(`a syntax error: ${firstLine(thrown.message)}`, { line, column });
   }
 }
 

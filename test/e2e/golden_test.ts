@@ -4,8 +4,9 @@
  * A case is a folder `test/golden/cli/<case>` with a `session.txt`. Lines that begin with `$ ` are
  * commands and are run in order; everything below one is what it printed (`1> ` standard output,
  * `2> ` standard error) and its exit code. `VITTE_UPDATE_GOLDEN=1` writes it anew from the commands.
- * In commands `$TMP` is a folder of the case's own; `NAME=value` in front sets a variable; `write
- * FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER` and `stdin TEXT` prepare what comes next.
+ * In commands `$TMP` is a folder of the case's own; `NAME=value` in front sets a variable, `CWD=` the
+ * working folder; `write FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER` and `stdin TEXT` prepare what
+ * comes next. `server` starts one, whose address is `$URL` and whose administrator's token `$TOKEN`.
  */
 import assert from "node:assert/strict";
 import { buildProgram, main } from "../../app/main.ts";
@@ -14,6 +15,8 @@ import { fakeEnvironment } from "../helpers/fake_environment.ts";
 import { lockFolder } from "../../app/lock.ts";
 import { fromFileUrl } from "../helpers/paths.ts";
 import { tempDir } from "../helpers/temp.ts";
+import { startTokenServer } from "../helpers/token_server.ts";
+import type { TokenServer } from "../helpers/token_server.ts";
 
 const CASES = fromFileUrl("../golden/cli");
 const UPDATE = Deno.env.get("VITTE_UPDATE_GOLDEN") === "1";
@@ -32,6 +35,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
 class Session {
   readonly #tmp: string;
   readonly #held: Disposable[] = [];
+  #server: TokenServer | undefined;
   #stdin = "";
 
   constructor(tmp: string) {
@@ -39,7 +43,10 @@ class Session {
   }
   /** Runs one line; tells the lines it printed. */
   async run(line: string): Promise<string[]> {
-    const words = splitWords(line).map((word) => word.replaceAll("$TMP", this.#tmp));
+    const words = splitWords(line).map((word) =>
+      word.replaceAll("$TMP", this.#tmp).replaceAll("$URL", () => this.#server!.url)
+        .replaceAll("$TOKEN", () => this.#server!.adminToken)
+    );
     const env: Record<string, string> = {};
     while (/^[A-Z_]+=/.test(words[0] ?? "")) {
       const word = words.shift()!;
@@ -60,6 +67,10 @@ class Session {
       case "hold":
         this.#held.push(await lockFolder(args[0]!, `linux process ${Deno.pid}`));
         return [];
+      case "server":
+        await Deno.mkdir(`${this.#tmp}/server`);
+        this.#server = await startTokenServer(`${this.#tmp}/server`);
+        return [];
       case "stdin":
         this.#stdin = args[0]!;
         return [];
@@ -67,8 +78,9 @@ class Session {
         throw new Error(`no such step: ${line}`);
     }
   }
-  release(): void {
+  async release(): Promise<void> {
     for (const lock of this.#held) lock[Symbol.dispose]();
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   async #command(args: string[], env: Record<string, string>): Promise<string[]> {
@@ -78,6 +90,7 @@ class Session {
       args,
       env,
       stdin: this.#stdin,
+      ...(env["CWD"] === undefined ? {} : { cwd: env["CWD"] }),
       interrupted: interrupted.signal,
     });
     const code = await main(environment);
@@ -87,11 +100,18 @@ class Session {
       `exit ${code}`,
     ];
   }
+  /** The text with the session's own names for what differs. */
+  #named(text: string): string {
+    const { url } = this.#server ?? {};
+    const inner = text.replaceAll(this.#tmp, "$TMP");
+    if (url === undefined) return inner;
+    return inner.replaceAll(url, "$URL").replaceAll(encodeURIComponent(url), "<address>");
+  }
   #printed(mark: string, text: string): string[] {
     if (text === "") return [];
     const masked = MASKS.reduce(
       (done, [pattern, mask]) => done.replace(pattern, mask),
-      text.replaceAll(this.#tmp, "$TMP"),
+      this.#named(text),
     );
     const lines = masked.split("\n");
     const ended = lines.at(-1) === "";
@@ -136,7 +156,7 @@ for (const { name } of [...Deno.readDirSync(CASES)].sort((a, b) => a.name < b.na
         lines.push(line, ...await session.run(line.slice(2)));
       }
     } finally {
-      session.release();
+      await session.release();
     }
     const found = `${lines.join("\n")}\n`;
     if (UPDATE) await Deno.writeTextFile(path, found);
