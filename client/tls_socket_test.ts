@@ -1,40 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { AUTHORITY, CERT, KEY } from "../test/helpers/certificate.ts";
 import { ROOT } from "../test/helpers/paths.ts";
 import { run } from "../test/helpers/real_server.ts";
 import { tempDir } from "../test/helpers/temp.ts";
-
-// Made for this test alone; the authority's key was thrown away.
-const AUTHORITY = `-----BEGIN CERTIFICATE-----
-MIIBiTCCAS+gAwIBAgIUfJ8V4vqhQ44rkPRlBSZOnYpfDLcwCgYIKoZIzj0EAwIw
-GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTI0MDIwOTU5WhgPMjEy
-NjEwMzEwMjA5NTlaMBkxFzAVBgNVBAMMDnRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
-zj0CAQYIKoZIzj0DAQcDQgAEbYv5W+w9bGAkMuAwH3FU4bykXmntnCkUKCONddtY
-JEYSFK2YRHVQ2/iD3uJQVNn3sOxw4xTxMwwaLhFhj58zn6NTMFEwHQYDVR0OBBYE
-FASTvRRE7x7mDLjg1pXFvSVE45S1MB8GA1UdIwQYMBaAFASTvRRE7x7mDLjg1pXF
-vSVE45S1MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAKsbo23t
-gw9lmWBV4MXlPuaT/IrWlte5p3iDiFIDcsymAiB5amNDCHwk9wj703+X8NUgRadG
-GqgD49cpDhIOOPDgDg==
------END CERTIFICATE-----
-`;
-const CERT = `-----BEGIN CERTIFICATE-----
-MIIBmjCCAUCgAwIBAgIUX8CBNGiWFO3dCW0XSg1NaCCEUYowCgYIKoZIzj0EAwIw
-GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTI0MDIxMDQ0WhgPMjEy
-NjEwMzEwMjEwNDRaMBQxEjAQBgNVBAMMCWxvY2FsaG9zdDBZMBMGByqGSM49AgEG
-CCqGSM49AwEHA0IABALa6fjovFV0zjrJQbUqqph5cou1yO4ShEaKuxmjsPDw5bXw
-CZ0Ld6ntccZy0FdbfaItGHPImbBOow6MQEcmvHyjaTBnMBoGA1UdEQQTMBGCCWxv
-Y2FsaG9zdIcEfwAAATAJBgNVHRMEAjAAMB0GA1UdDgQWBBSYO+BuGEAo6Tnscg3L
-Eby92gDASzAfBgNVHSMEGDAWgBQEk70URO8e5gy44NaVxb0lROOUtTAKBggqhkjO
-PQQDAgNIADBFAiAq75eGUoNKToFihPLnFrYaKQQPtA5SHRjdS6xh/WPTlQIhAOb0
-c7Det9qM0yqkuwS3+c2MYfqs4xkEaXhXhPwMDuFu
------END CERTIFICATE-----
-`;
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQggy8K9KRhf43FmyoL
-jNXiz4snK7Zem+qa1skV8+GtAGmhRANCAAQC2un46LxVdM46yUG1KqqYeXKLtcju
-EoRGirsZo7Dw8OW18AmdC3ep7XHGctBXW32iLRhzyJmwTqMOjEBHJrx8
------END PRIVATE KEY-----
-`;
 
 const urlOf = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
 

@@ -31,6 +31,9 @@ export async function tomlPlaces(text: string): Promise<TomlPlaces> {
   const visit = (node: Node, before: readonly (string | number)[]) => {
     if (node.type === "TOMLTable") {
       keys.set(name(node.resolvedKey!), placeOf(node));
+      // The header of the first `[[a]]` is also where the list `a` begins.
+      const list = name(node.resolvedKey!.filter((part) => typeof part === "string"));
+      if (!keys.has(list)) keys.set(list, placeOf(node));
       for (const child of node.body!) visit(child, node.resolvedKey!);
       return;
     }

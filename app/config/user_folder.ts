@@ -44,7 +44,7 @@ export class OriginFiles<T extends { readonly origin: string }> {
    */
   get(origin: string): T | undefined {
     const path = this.pathOf(origin);
-    const text = readKeyFile(path, { what: this.#what });
+    const text = this.#read(path);
     if (text === undefined) return undefined;
     const known = this.#parse(text);
     if (known?.origin === origin) return known;
@@ -89,11 +89,20 @@ export class OriginFiles<T extends { readonly origin: string }> {
     }
   }
 
+  #read(path: string): string | undefined {
+    try {
+      return readKeyFile(path, { what: this.#what });
+    } catch (thrown) {
+      if (thrown instanceof CacheError && isOutOfReach(thrown.cause)) return undefined;
+      throw thrown;
+    }
+  }
+
   #names(): string[] {
     try {
       return [...Deno.readDirSync(this.#folder)].map(({ name }) => name);
     } catch (thrown) {
-      if (thrown instanceof Deno.errors.NotFound) return [];
+      if (thrown instanceof Deno.errors.NotFound || isOutOfReach(thrown)) return [];
       throw toCacheError(thrown, "user_folder.list");
     }
   }
@@ -105,6 +114,15 @@ export class OriginFiles<T extends { readonly origin: string }> {
       return undefined; // the caller says which file it is, without its text
     }
   }
+}
+
+/**
+ * Whether there is no folder of this user's at all: HOME may be a file, or somebody else's, as in
+ * many containers. Then nothing is known, and nobody is trusted.
+ */
+function isOutOfReach(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.NotADirectory ||
+    thrown instanceof Deno.errors.PermissionDenied;
 }
 
 /** As `writeKeyFile`, but two writers at once do not meet: the last one stands, whole. */
