@@ -78,7 +78,8 @@ export async function resolveStore(
     const none = { url: undefined, token: undefined, backend: undefined, found: undefined };
     return { ...base, ...none, dir: byFlag(name.dir, "--dir"), trust: "user" };
   }
-  const found = await findRepositoryConfig(environment.cwd());
+  const folder = workingFolder(environment);
+  const found = folder === undefined ? undefined : await findRepositoryConfig(folder);
   const { url, logins } = resolveUrl(environment, { given: name.url, found, known });
   const backend = found?.config.backend;
   const foreign = url?.source === "repository" && !known.login(originOfUrl(url.value));
@@ -92,6 +93,16 @@ export async function resolveStore(
     trust: foreign ? "repository" : "user",
     found,
   };
+}
+
+/** The working folder; `undefined` once it has been removed. */
+function workingFolder(environment: Environment): string | undefined {
+  try {
+    return environment.cwd();
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return undefined;
+    throw thrown;
+  }
 }
 
 function byDefault<T>(value: T): Sourced<T> {

@@ -136,6 +136,17 @@ Deno.test("resolveStore() never takes insecure from a file", async () => {
   ]);
 });
 
+Deno.test("resolveStore() goes on where the working folder has been removed", async () => {
+  const environment = {
+    ...fakeEnvironment(),
+    cwd(): string {
+      throw new Deno.errors.NotFound("No such file or directory");
+    },
+  };
+  const settings = await resolveStore(environment, { namespace: "n", url: "https://a.example" });
+  assert.deepEqual([settings.url?.value, settings.found], ["https://a.example", undefined]);
+});
+
 Deno.test("originOfUrl() is scheme, host and port, however the URL is written", () => {
   for (
     const url of [

@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { stringify } from "smol-toml";
 import type { Command } from "commander";
 import { fakeEnvironment } from "../../test/helpers/fake_environment.ts";
+import { ROOT } from "../../test/helpers/paths.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
 import { buildProgram } from "../main.ts";
 import { readServerConfig } from "../commands/serve.ts";
+import { findRepositoryConfig } from "./find_repository_config.ts";
 import { ConfigError } from "./problem.ts";
 import { serverKeys } from "./server_config.ts";
 
@@ -96,6 +98,25 @@ Deno.test("Flags beat the file of a server, so does VITTE_CACHE_DIR, and paths b
   assert.deepEqual([flags.port, flags.dir], [8080, "here"]);
   const named = await read(file, { VITTE_CACHE_DIR: "/srv" });
   assert.equal(named.dir, undefined, "the environment's folder is taken");
+});
+
+Deno.test("docs/configuration.md: its files are taken as they stand there", async () => {
+  await using dir = await tempDir();
+  const text = await Deno.readTextFile(`${ROOT}/docs/configuration.md`);
+  const [repository, server, ...more] = [...text.matchAll(/```toml\n([\s\S]*?)```/g)]
+    .map((match) => match[1]!);
+  assert.deepEqual(more, []);
+  await Deno.mkdir(dir.join(".vitte"));
+  await Deno.writeTextFile(dir.join(".vitte/config.toml"), repository!);
+  assert.deepEqual((await findRepositoryConfig(dir.path))?.config, {
+    url: "https://cache.vitte.dev",
+    tokenVariable: "VITTE_TOKEN",
+    backend: "s3",
+  });
+  await Deno.writeTextFile(dir.join("server.toml"), server!);
+  assert.equal((await read(dir.join("server.toml"))).port, 8443);
+  const keys = [...text.matchAll(/^\| `(url|token|backend)` \|/gm)].map((match) => match[1]);
+  assert.deepEqual(keys, ["url", "token", "backend"]);
 });
 
 Deno.test("A server's configuration is refused as a whole: unknown keys, tables, wrong values", async () => {
