@@ -98,6 +98,13 @@ Deno.test("hostile configuration: a token in the file, or another variable, is r
   }
 });
 
+Deno.test("A token of another type is told by its type alone", async () => {
+  for (const [text, type] of [["123456", "a number"], ["true", "a boolean"], ["['s']", "a list"]]) {
+    const [said] = await inTable(`token = ${text}`);
+    assert.ok(said?.endsWith(`, found ${type}`), said);
+  }
+});
+
 Deno.test("hostile configuration: a URL that is none, reads a file or a variable, or holds a password", async (t) => {
   const table: Record<string, [string, string]> = {
     "file://": ["file:///etc/passwd", "one that begins with file:"],

@@ -238,6 +238,23 @@ Deno.test("What the user named needs no proof: --url, VITTE_CACHE_URL and login 
     assertNothingStolen(thief, token);
   }));
 
+Deno.test("login to a server that the token does not name is refused, and the token stays here", () =>
+  world(async ({ dir, server, run, token }) => {
+    await using thief = startThief(({ headers }) =>
+      Response.json({
+        server_key: "A".repeat(43),
+        host: headers.get("host"),
+        proof: "A".repeat(43),
+      })
+    );
+    const ran = await run(server.url, { args: ["login", thief.url] });
+    assert.equal(ran.code, 1);
+    assert.match(ran.err, /it is not the server that made the token/);
+    assert.deepEqual(thief.asked.map(({ path }) => path), ["/v1/identity"]);
+    assertNothingStolen(thief, token);
+    await assert.rejects(Deno.stat(dir.join("home")), Deno.errors.NotFound);
+  }));
+
 Deno.test("trustedServer() hands out a token only for a server that may have it", () =>
   world(async ({ dir, server, run, token }) => {
     await run(server.url, { args: ["config", "show"] });
