@@ -14,7 +14,7 @@ import { proxyVariables } from "../open_named_store.ts";
 import { Output } from "../output.ts";
 import { readToken, tokenIn } from "../read_token.ts";
 import type { CommandContext } from "./context.ts";
-import { describeRights } from "./whoami.ts";
+import { describeRights, warnOfExpiry } from "./whoami.ts";
 
 interface LoginFlags {
   readonly tokenFile?: string;
@@ -97,6 +97,7 @@ async function logIn(
     },
     `logged in to ${base} as ${describeRights(who)}`,
   );
+  warnOfExpiry(output, { name, expires, now: environment.clock.now() });
   if (verbs.includes("admin")) {
     output.warn("this is an administrator's token; builds need only read and write");
   }

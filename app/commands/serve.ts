@@ -55,10 +55,13 @@ export function addServe(program: Command, context: CommandContext): void {
     .addHelpText("after", EXAMPLES)
     .action(async ({ config }: { config?: string }) => {
       const { environment } = context;
-      if (config !== undefined) await readServerConfig(environment, command, config);
+      const source = config === undefined
+        ? undefined
+        : await readServerConfig(environment, command, config);
       const flags = command.opts<ServeFlags>();
       check(flags);
       const output = new Output(environment, flags);
+      if (source) output.note(`using config file ${source.file}`);
       await serve(environment, output, {
         dir: flags.dir ?? (environment.env("VITTE_CACHE_DIR") || defaultFolder(environment)),
         host: flags.host,

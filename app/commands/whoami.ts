@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Principal } from "../../core/policy.ts";
+import { formatDuration } from "../../core/units.ts";
 import { backendMismatch } from "../config/backend_mismatch.ts";
 import { resolveStore } from "../config/resolve_store.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -52,8 +53,24 @@ export function addWhoami(program: Command, context: CommandContext): void {
     );
     const mismatch = backendMismatch(settings, backend);
     if (mismatch !== undefined) output.warn(mismatch);
+    warnOfExpiry(output, { name, expires, now: environment.clock.now() });
     context.end(EXIT.ok);
   });
+}
+
+/** Milliseconds before a token's end from which it is spoken of. */
+const SOON_MS = 14 * 86_400_000;
+
+/** Warns from 14 days before a token ends. */
+export function warnOfExpiry(
+  output: Output,
+  { name, expires, now }: Pick<Principal, "name" | "expires"> & { readonly now: number },
+): void {
+  if (expires === undefined || expires - now >= SOON_MS) return;
+  const left = formatDuration(Math.max(0, expires - now));
+  output.warn(
+    `the token expires in ${left}; an administrator renews it: token rotate ${shown(name)}`,
+  );
 }
 
 /** Name and rights on one line. */

@@ -4,7 +4,8 @@ import { toBase64Url } from "../../core/token.ts";
 import { isKind } from "../../core/errors.ts";
 import { defaultRights } from "../../auth/rights.ts";
 import { createChallenge } from "../../auth/identity.ts";
-import { fakeEnvironment } from "../../test/helpers/fake_environment.ts";
+import type { Clock } from "../../core/clock.ts";
+import { fakeEnvironment, stoppedClock } from "../../test/helpers/fake_environment.ts";
 import type { FakeEnvironment } from "../../test/helpers/fake_environment.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
 import type { TempDir } from "../../test/helpers/temp.ts";
@@ -56,6 +57,7 @@ interface RunOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly token?: string;
+  readonly clock?: Clock;
 }
 
 async function world(work: (world: World) => Promise<void>): Promise<void> {
@@ -70,7 +72,12 @@ async function world(work: (world: World) => Promise<void>): Promise<void> {
     const lines = ["[remote-cache]", `url = "${url}"`, 'token = "${VITTE_TOKEN}"'];
     await Deno.writeTextFile(`${cwd}/.vitte/config.toml`, lines.join("\n"));
     const env = { HOME: dir.join("home"), VITTE_TOKEN: options.token ?? token, ...options.env };
-    const environment = fakeEnvironment({ args: options.args ?? ["whoami", "--json"], env, cwd });
+    const environment = fakeEnvironment({
+      args: options.args ?? ["whoami", "--json"],
+      env,
+      cwd,
+      clock: options.clock ?? stoppedClock,
+    });
     return Object.assign(environment, { code: await main(environment) });
   };
   await work({ dir, server, token, run });
@@ -253,6 +260,23 @@ Deno.test("login to a server that the token does not name is refused, and the to
     assert.deepEqual(thief.asked.map(({ path }) => path), ["/v1/identity"]);
     assertNothingStolen(thief, token);
     await assert.rejects(Deno.stat(dir.join("home")), Deno.errors.NotFound);
+  }));
+
+Deno.test("whoami and login warn from 14 days before a token ends", () =>
+  world(async ({ server, run }) => {
+    const day = 86_400_000;
+    for (const [days, warned] of [[13, true], [15, false]] as const) {
+      // The clock of commands stands still, far before the server's.
+      const expires = Date.now() + 1000 * day;
+      const rights = { ...defaultRights({ verbs: ["read"] }), expires };
+      const { token } = await server.tokens.create(`ends-${days}`, rights);
+      const clock = { ...stoppedClock, now: () => expires - days * day };
+      for (const args of [["whoami"], ["login", server.url]]) {
+        const { code, err } = await run(server.url, { args, token, clock });
+        assert.equal(code, 0, err);
+        assert.equal(err.includes(`expires in ${days} d; an administrator renews it`), warned, err);
+      }
+    }
   }));
 
 Deno.test("trustedServer() hands out a token only for a server that may have it", () =>
