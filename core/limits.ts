@@ -21,6 +21,12 @@ export const MAX_KEY_BYTES = 1024;
 /** Bytes of one JSON request body: 100,000 digests fit. */
 export const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
+/** Bytes of a configuration file: a hundred times a long one, and little to read by mistake. */
+export const MAX_CONFIG_BYTES = 64 * 1024;
+
+/** Folders that are looked through upwards for a configuration: deeper paths are a loop. */
+export const MAX_FOLDER_DEPTH = 256;
+
 /** Digests in one "which are missing" call. */
 export const MAX_BATCH_DIGESTS = 100_000;
 
@@ -136,8 +142,3 @@ export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;
-/** Bytes of a configuration file: a hundred times a long one, and little to read by mistake. */
-export const MAX_CONFIG_BYTES = 64 * 1024;
-
-/** Folders that are looked through upwards for a configuration: deeper paths are a loop. */
-export const MAX_FOLDER_DEPTH = 256;
