@@ -6,9 +6,9 @@ import { systemClock } from "../core/clock.ts";
 /** The outside world as a command sees it. */
 export interface Environment {
   readonly args: readonly string[];
+  /** The working folder, absolute. */
+  readonly cwd: string;
   env(name: string): string | undefined;
-  /** The working folder, absolute. Throws where it has been removed. */
-  cwd(): string;
   /** Standard input; opened only when a command asks for it. */
   stdin(): ByteStream;
   /** Writes all of it to standard output. */
@@ -35,8 +35,11 @@ export function systemEnvironment(): Environment & Disposable {
   const encoder = new TextEncoder();
   return {
     args: Deno.args,
+    // Asked when it is needed: it may be gone, and most commands do not care.
+    get cwd() {
+      return Deno.cwd();
+    },
     env: (name) => Deno.env.get(name),
-    cwd: () => Deno.cwd(),
     stdin: () => Deno.stdin.readable,
     async stdout(data) {
       const bytes = typeof data === "string" ? encoder.encode(data) : data;

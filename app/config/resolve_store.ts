@@ -98,7 +98,7 @@ export async function resolveStore(
 /** The working folder; `undefined` once it has been removed. */
 function workingFolder(environment: Environment): string | undefined {
   try {
-    return environment.cwd();
+    return environment.cwd;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.NotFound) return undefined;
     throw thrown;

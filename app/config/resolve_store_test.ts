@@ -139,7 +139,7 @@ Deno.test("resolveStore() never takes insecure from a file", async () => {
 Deno.test("resolveStore() goes on where the working folder has been removed", async () => {
   const environment = {
     ...fakeEnvironment(),
-    cwd(): string {
+    get cwd(): string {
       throw new Deno.errors.NotFound("No such file or directory");
     },
   };

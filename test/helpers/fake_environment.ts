@@ -7,9 +7,9 @@ import { concat, streamOf } from "../../core/bytes.ts";
 /** What a test may set; everything else is empty. */
 export interface FakeWorld {
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** The working folder. Default: `/`, where no configuration is. */
+  /** Default: the process's own. */
   readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly interactive?: boolean;
   readonly interrupted?: AbortSignal;
@@ -41,8 +41,8 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
   const encoder = new TextEncoder();
   return {
     args: world.args ?? [],
+    cwd: world.cwd ?? Deno.cwd(),
     env: (name) => world.env?.[name],
-    cwd: () => world.cwd ?? "/",
     stdin: () => streamOf(encoder.encode(world.stdin ?? "")),
     stdout(data) {
       printed.push(typeof data === "string" ? encoder.encode(data) : data.slice());
