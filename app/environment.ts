@@ -6,6 +6,8 @@ import { systemClock } from "../core/clock.ts";
 /** The outside world as a command sees it. */
 export interface Environment {
   readonly args: readonly string[];
+  /** The working folder, absolute. */
+  readonly cwd: string;
   env(name: string): string | undefined;
   /** Standard input; opened only when a command asks for it. */
   stdin(): ByteStream;
@@ -33,6 +35,10 @@ export function systemEnvironment(): Environment & Disposable {
   const encoder = new TextEncoder();
   return {
     args: Deno.args,
+    // Asked when it is needed: it may be gone, and most commands do not care.
+    get cwd() {
+      return Deno.cwd();
+    },
     env: (name) => Deno.env.get(name),
     stdin: () => Deno.stdin.readable,
     async stdout(data) {

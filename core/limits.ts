@@ -136,3 +136,31 @@ export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;
+
+/** Entries of one tree: files, folders and links; a `node_modules` of a large project has 100,000. */
+export const MAX_TREE_ENTRIES = 200_000;
+
+/** Bytes of one tree's manifest: `MAX_TREE_ENTRIES` with paths of 100 bytes and their digests. */
+export const MAX_TREE_MANIFEST_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of all files of one tree, each place counted: one blob may stand in a thousand places. */
+export const MAX_TREE_BYTES = 100 * 1024 * 1024 * 1024;
+
+/** Folders in one another in a tree: a file may stand below 127 of them. */
+export const MAX_TREE_DEPTH = 128;
+
+/** UTF-8 bytes of one path in a tree, of one name in it, of a link's target: what Linux takes. */
+export const MAX_TREE_PATH_BYTES = 4096 - 1;
+export const MAX_TREE_NAME_BYTES = 255;
+
+/**
+ * Bytes of many small blobs in one request or answer, with their heads: as much as one upload may
+ * hold in the server's memory.
+ */
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Small blobs in one request or answer: the rows of one transaction. */
+export const MAX_BATCH_BLOBS = 4096;
+
+/** Times that a file is read again which changes while it is saved. */
+export const TREE_READ_ATTEMPTS = 3;

@@ -7,6 +7,8 @@ import { concat, streamOf } from "../../core/bytes.ts";
 /** What a test may set; everything else is empty. */
 export interface FakeWorld {
   readonly args?: readonly string[];
+  /** Default: the process's own. */
+  readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly interactive?: boolean;
@@ -39,6 +41,7 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
   const encoder = new TextEncoder();
   return {
     args: world.args ?? [],
+    cwd: world.cwd ?? Deno.cwd(),
     env: (name) => world.env?.[name],
     stdin: () => streamOf(encoder.encode(world.stdin ?? "")),
     stdout(data) {
