@@ -1,6 +1,4 @@
 /** From flags to an open store: a folder, or a server. */
-import { connectStore } from "./connect_store.ts";
-import { openFolder } from "./compose.ts";
 import type { Environment } from "./environment.ts";
 import { UsageError } from "./exit_codes.ts";
 import type { Opened } from "./opened.ts";
@@ -13,6 +11,8 @@ export interface StoreName {
   readonly namespace: string;
   readonly tokenFile?: string;
   readonly insecure?: boolean;
+  /** Milliseconds without a byte after which a request to a server is given up. Default 30 s. */
+  readonly idleMs?: number;
 }
 
 /**
@@ -25,6 +25,8 @@ export async function openNamedStore(
   name: StoreName,
 ): Promise<Opened> {
   if (name.dir !== undefined) {
+    // Only what is used is loaded: a command that asks a server one question must start at once.
+    const { openFolder } = await import("./compose.ts");
     return await openFolder(name.dir, { clock: environment.clock });
   }
   if (name.url === undefined) {
@@ -34,11 +36,13 @@ export async function openNamedStore(
     );
   }
   const token = await readToken(environment, name.tokenFile);
+  const { connectStore } = await import("./connect_store.ts");
   return connectStore(name.url, {
     token,
     insecure: name.insecure ?? false,
     proxyEnv: proxyVariables(environment),
     clock: environment.clock,
+    idleMs: name.idleMs,
   });
 }
 

@@ -164,3 +164,19 @@ export const MAX_BATCH_BLOBS = 4096;
 
 /** Times that a file is read again which changes while it is saved. */
 export const TREE_READ_ATTEMPTS = 3;
+
+/**
+ * Milliseconds that a command which must not hold up a build waits for one small answer, with
+ * connecting in it: a far server needs 1 s after a cold start of name, TCP and TLS.
+ */
+export const TOLERANT_ANSWER_MS = 2_000;
+
+/** Milliseconds without one byte after which such a command gives a transfer up. */
+export const TOLERANT_STALL_MS = 4_000;
+
+/**
+ * A transfer of such a command gets this many milliseconds, and one second more for as many bytes
+ * (a megabit per second): what is slower costs the build more than it saves.
+ */
+export const TOLERANT_TRANSFER_MS = 10_000;
+export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;

@@ -23,8 +23,6 @@ export interface SaveTreeOptions extends SignalOptions {
   readonly clock: Clock;
   /** Takes links that lead out of the tree too. Default false. */
   readonly outsideLinks?: boolean | undefined;
-  /** Told once, before anything is read: bytes of all files. */
-  readonly onTotal?: ((bytes: number) => void) | undefined;
   /** Told of bytes of files that are done: read, and sent where they were missing. */
   readonly onDone?: ((bytes: number) => void) | undefined;
 }
@@ -76,12 +74,21 @@ export async function saveTree(
   options: SaveTreeOptions,
 ): Promise<SavedTree> {
   const { signal } = options;
-  const { namespace, protocol, key, scope } = draft;
-  const lookup = { namespace, protocol, key, scopes: [scope], bodyOnly: true };
+  const lookup = { ...draft, scopes: [draft.scope], bodyOnly: true };
   const standing = await cache.find(lookup, { signal });
   if (standing) return taken(standing);
-  const scanned = scanPlaces(places, options);
-  options.onTotal?.(bytesOf(scanned));
+  return await saveScanned(cache, draft, scanPlaces(places, options), options);
+}
+
+/** As {@linkcode saveTree}, for what was found at the places, without asking for the key first. */
+export async function saveScanned(
+  cache: Cache,
+  draft: EntryDraft,
+  scanned: ScannedTree,
+  options: SaveTreeOptions,
+): Promise<SavedTree> {
+  const { signal } = options;
+  const { namespace } = draft;
   const upload = new TreeUpload(cache.blobs(namespace), options);
   let files: TreeFile[];
   try {
