@@ -75,6 +75,7 @@ export async function fetchFiles(
     const body = await blobs.get(digest, { signal });
     if (!body) throw lost(digest);
     try {
+      if (body.size !== entry.size) throw lost(digest);
       const open = () => body.stream();
       await target.largeFile(path, place.anchor, { open, mode: entry.mode });
     } finally {

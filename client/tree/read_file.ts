@@ -39,11 +39,6 @@ export async function readFile(
   throw changing(file.path);
 }
 
-/** Whether the file still is what it was when it was read. */
-export function isUnchanged({ file, stat }: Pick<ReadFile, "file" | "stat">): boolean {
-  return isSameState(stat, stateOf(file.path));
-}
-
 /** The error of a file that changes while a tree is saved. */
 export function changing(path: string, cause?: unknown): CacheError {
   return new CacheError("conflict", `Cannot save "${path}": it changes while it is read`, {

@@ -4,9 +4,10 @@ import type { TreeEntry, TreeFile } from "../../codec/tree_manifest.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Cache } from "../../core/cache.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Bytes } from "../../core/digest.ts";
 import { digestOf } from "../../core/digest.ts";
 import type { BlobRef, Entry, EntryDraft } from "../../core/entry.ts";
-import { isKind } from "../../core/errors.ts";
+import { CacheError, isKind } from "../../core/errors.ts";
 import { scanTree } from "./scan_tree.ts";
 import type { ScannedTree } from "./scan_tree.ts";
 import { StatCache } from "./stat_cache.ts";
@@ -98,7 +99,7 @@ export async function saveScanned(
     for (const statCache of scanned.caches) statCache.save();
   }
   const entries: TreeEntry[] = [...files, ...scanned.others];
-  const bytes = encodeTree(entries);
+  const bytes = manifestOf(entries);
   const manifest = { digest: digestOf(bytes), size: bytes.length };
   await upload.manifest(manifest, bytes);
   const facts = {
@@ -126,6 +127,19 @@ export async function saveScanned(
       await upload.manifest(manifest, bytes);
       return await cache.link(linked, { signal });
     }
+  }
+}
+
+/** What is wrong with a tree is here the caller's to change. */
+function manifestOf(entries: readonly TreeEntry[]): Bytes {
+  try {
+    return encodeTree(entries);
+  } catch (thrown) {
+    if (!isKind(thrown, "corrupt")) throw thrown;
+    throw new CacheError("invalid_argument", thrown.message, {
+      operation: "tree.save",
+      cause: thrown,
+    });
   }
 }
 

@@ -8,7 +8,7 @@ import type { BlobRef } from "../../core/entry.ts";
 import { isKind } from "../../core/errors.ts";
 import { fileSource } from "../file_source.ts";
 import { eachInParallel } from "../in_parallel.ts";
-import { changing, isUnchanged, readFile } from "./read_file.ts";
+import { changing, readFile } from "./read_file.ts";
 import type { ReadFile } from "./read_file.ts";
 import type { ScannedFile } from "./scan_tree.ts";
 
@@ -126,11 +126,9 @@ export class TreeUpload {
     try {
       await this.#blobs.put(read.digest, await fileSource(read.file.path), { signal });
     } catch (thrown) {
-      // The cache noticed that the bytes are not those that were hashed.
-      if (isKind(thrown, "invalid_argument") && !isUnchanged(read)) {
-        throw changing(read.file.path, thrown);
-      }
-      throw thrown;
+      // The cache noticed that the bytes are not those that were hashed. The file's times may not
+      // tell: two changes within a tick of its clock have the same.
+      throw isKind(thrown, "invalid_argument") ? changing(read.file.path, thrown) : thrown;
     }
     this.#bytesSent += read.stat.size;
   }
