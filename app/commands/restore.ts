@@ -17,7 +17,7 @@ import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
-import { onTolerantStore, withOnError } from "./tolerant_store.ts";
+import { attemptToItsEnd, onTolerantStore, withOnError } from "./tolerant_store.ts";
 
 interface RestoreFlags {
   readonly to?: string;
@@ -85,7 +85,8 @@ async function restore(
   if (!found) return await missed();
   const bytes = found.entries.reduce((sum, e) => sum + (e.type === "file" ? e.size : 0), 0);
   using progress = new Progress(environment, found.entry.key, bytes);
-  const restored = await tolerance.attempt(
+  const restored = await attemptToItsEnd(
+    tolerance,
     "restore the tree",
     (signal) =>
       restoreTree(cache.blobs(namespace), found.entries, placesFor(found), {

@@ -12,7 +12,7 @@ import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
-import { onTolerantStore, withOnError } from "./tolerant_store.ts";
+import { attemptToItsEnd, onTolerantStore, withOnError } from "./tolerant_store.ts";
 
 interface SaveFlags {
   readonly tag?: string[];
@@ -65,7 +65,8 @@ async function save(
   const bytes = bytesOf(scanned);
   using progress = new Progress(environment, key, bytes);
   const onDone = (done: number) => progress.add(done);
-  const saved = await tolerance.attempt(
+  const saved = await attemptToItsEnd(
+    tolerance,
     "save the tree",
     (signal) => saveScanned(cache, draft, scanned, { ...treeOptions, signal, onDone }),
     { bytes },
