@@ -5,7 +5,8 @@
  * commands and are run in order; everything below one is what it printed (`1> ` standard output,
  * `2> ` standard error) and its exit code. `VITTE_UPDATE_GOLDEN=1` writes it anew from the commands.
  * In commands `$TMP` is a folder of the case's own; `NAME=value` in front sets a variable; `write
- * FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER` and `stdin TEXT` prepare what comes next.
+ * FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER`, `stdin TEXT`, `cd FOLDER`, `link FILE TARGET` and
+ * `chmod MODE FILE` prepare what comes next.
  */
 import assert from "node:assert/strict";
 import { buildProgram, main } from "../../app/main.ts";
@@ -33,6 +34,7 @@ class Session {
   readonly #tmp: string;
   readonly #held: Disposable[] = [];
   #stdin = "";
+  #cwd: string | undefined;
 
   constructor(tmp: string) {
     this.#tmp = tmp;
@@ -63,6 +65,15 @@ class Session {
       case "stdin":
         this.#stdin = args[0]!;
         return [];
+      case "cd":
+        this.#cwd = args[0]!;
+        return [];
+      case "link":
+        await Deno.symlink(args[1]!, args[0]!);
+        return [];
+      case "chmod":
+        await Deno.chmod(args[1]!, parseInt(args[0]!, 8));
+        return [];
       default:
         throw new Error(`no such step: ${line}`);
     }
@@ -78,6 +89,7 @@ class Session {
       args,
       env,
       stdin: this.#stdin,
+      ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
       interrupted: interrupted.signal,
     });
     const code = await main(environment);

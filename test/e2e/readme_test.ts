@@ -12,6 +12,7 @@ function program(): Command {
   const environment = {
     args: [],
     env: () => undefined,
+    cwd: "/",
     stdin: () => new ReadableStream(),
     stdout: () => Promise.resolve(),
     stderr: () => {},
