@@ -112,53 +112,58 @@ function checkFacts(entry: TreeEntry): void {
   }
 }
 
+/** What stands under a name in a folder. */
+interface Held {
+  readonly name: string;
+  /** What is listed and is no folder can hold nothing. */
+  readonly leaf: "file" | "link" | undefined;
+}
+
 /** Sees to it that no two entries are one place, on any file system. */
 class Names {
-  /** Folded path to the path as it is, of every entry and every folder above one. */
-  readonly #places = new Map<string, string>();
-  /** What is listed and is no folder. */
-  readonly #leaves = new Map<string, "file" | "link">();
-  /** The last parent, with its folded path: entries of one folder mostly follow each other. */
+  /** Of each folder, by its path: what is in it, by folded names. */
+  readonly #folders = new Map<string, Map<string, Held>>([["", new Map()]]);
+  /** The last parent: entries of one folder mostly follow each other. */
   #parent = "";
-  #folded = "";
+  #inParent: Map<string, Held> = this.#folders.get("")!;
 
   add({ path, type }: TreeEntry): void {
     const slash = path.lastIndexOf("/");
     const parent = slash < 0 ? "" : path.slice(0, slash);
     if (parent !== this.#parent) {
-      this.#folded = parent === "" ? "" : this.#enter(parent, path);
+      this.#inParent = this.#enter(parent, path);
       this.#parent = parent;
     }
-    this.#claim(path, `${this.#folded}/${foldName(path.slice(slash + 1))}`);
-    if (type !== "folder") this.#leaves.set(path, type);
+    const leaf = type === "folder" ? undefined : type;
+    claim(this.#inParent, { name: path.slice(slash + 1), leaf }, path);
   }
 
-  /** Claims every folder on the way; tells the folded path of the last. */
-  #enter(parent: string, path: string): string {
-    let folded = "";
-    let at = -1;
-    do {
-      const from = at + 1;
-      at = parent.indexOf("/", from);
-      const above = at < 0 ? parent : parent.slice(0, at);
-      const leaf = this.#leaves.get(above);
-      if (leaf) {
-        throw refusedEntry(path, `is refused: it stands below "${above}", which is a ${leaf}`);
-      }
-      folded += `/${foldName(above.slice(from))}`;
-      this.#claim(above, folded);
-    } while (at >= 0);
-    return folded;
-  }
-
-  #claim(path: string, folded: string): void {
-    const known = this.#places.get(folded);
-    if (known === undefined) this.#places.set(folded, path);
-    else if (known !== path) {
-      throw refusedEntry(
-        path,
-        `is refused: where case or normal form does not count it is "${known.slice(0, 200)}"`,
-      );
+  /** Claims every folder on the way; tells what is in the last. */
+  #enter(parent: string, path: string): Map<string, Held> {
+    const known = this.#folders.get(parent);
+    if (known) return known;
+    const slash = parent.lastIndexOf("/");
+    const above = this.#enter(slash < 0 ? "" : parent.slice(0, slash), path);
+    const held = claim(above, { name: parent.slice(slash + 1), leaf: undefined }, path);
+    if (held.leaf) {
+      throw refusedEntry(path, `is refused: it stands below "${parent}", which is a ${held.leaf}`);
     }
+    const inside = new Map<string, Held>();
+    this.#folders.set(parent, inside);
+    return inside;
   }
+}
+
+function claim(folder: Map<string, Held>, wanted: Held, path: string): Held {
+  const folded = foldName(wanted.name);
+  const held = folder.get(folded);
+  if (!held) {
+    folder.set(folded, wanted);
+    return wanted;
+  }
+  if (held.name === wanted.name) return held;
+  throw refusedEntry(
+    path,
+    `is refused: where case or normal form does not count "${wanted.name}" is "${held.name}"`,
+  );
 }

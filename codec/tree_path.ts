@@ -6,8 +6,12 @@ import { MAX_TREE_DEPTH, MAX_TREE_NAME_BYTES, MAX_TREE_PATH_BYTES } from "../cor
 
 const utf8 = new TextEncoder();
 
+/** What nearly all paths are made of: one look instead of one at each name. */
+const PLAIN_PATH = /^[\w@+-][\w@+.-]{0,254}(?:\/[\w@+-][\w@+.-]{0,254}){0,127}$/;
+
 /** Why this can not be the path of a tree's entry, `undefined` if it can: words behind "its path". */
 export function problemOfPath(path: string): string | undefined {
+  if (path.length <= MAX_TREE_PATH_BYTES && PLAIN_PATH.test(path)) return undefined;
   if (path === "") return "is empty";
   if (path.startsWith("/")) return "is absolute";
   if (path.includes("\0")) return "has a NUL";
@@ -52,14 +56,13 @@ export function isGitName(name: string): boolean {
 
 /** A name as a file system without case, in one normal form, would compare it. */
 export function foldName(name: string): string {
-  // Most names are plain and in lower case.
-  if (PLAIN.test(name)) return name;
+  if (ASCII.test(name)) return name.toLowerCase();
   // Upper case first: "ß" and "SS" are one name, as in full case folding.
   return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
 }
 
 // deno-lint-ignore no-control-regex
-const PLAIN = /^[\x00-\x40\x5b-\x7f]*$/;
+const ASCII = /^[\x00-\x7f]*$/;
 
 /** Why this can not be the target of a link at all, `undefined` if it can. */
 export function problemOfTarget(target: string): string | undefined {

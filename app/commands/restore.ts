@@ -11,7 +11,7 @@ import { MAX_TREE_MANIFEST_BYTES } from "../../core/limits.ts";
 import { formatSize } from "../../core/units.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
-import { shown } from "../output.ts";
+import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
@@ -120,7 +120,7 @@ async function restore(
         files_written: filesWritten,
         bytes_fetched: bytesFetched,
       },
-      `${shown(entry.key)}  ${files} files, ${formatSize(bytes)}  ` +
+      `${shown(entry.key)}  ${filesText(files)}, ${formatSize(bytes)}  ` +
         `(${filesWritten} written, ${formatSize(bytesFetched)} fetched)${which}`,
     );
     return EXIT.ok;

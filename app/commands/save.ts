@@ -6,7 +6,7 @@ import type { EntryDraft } from "../../core/entry.ts";
 import { formatSize } from "../../core/units.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
-import { shown } from "../output.ts";
+import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
@@ -77,7 +77,7 @@ async function save(
     const { output } = work;
     if (outcome === "taken") output.warn(`"${shown(key)}" is taken; nothing was changed`);
     const { files = 0, bytes = 0, filesRead = 0, bytesSent = 0 } = tree ?? {};
-    const text = `${shown(key)}  ${files} files, ${formatSize(bytes)}  ` +
+    const text = `${shown(key)}  ${filesText(files)}, ${formatSize(bytes)}  ` +
       `(${filesRead} read, ${formatSize(bytesSent)} sent)`;
     await output.result(
       { key, outcome, files, bytes, files_read: filesRead, bytes_sent: bytesSent },

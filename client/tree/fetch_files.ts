@@ -26,7 +26,7 @@ export type FileGoal = Goal & { readonly entry: TreeFile };
 
 /**
  * Writes all of these; tells the bytes that were fetched. Equal files are fetched once.
- * @throws {CacheError} `not_found` when bytes were lost meanwhile
+ * @throws {CacheError} `corrupt` when bytes were lost meanwhile
  */
 export async function fetchFiles(
   blobs: BatchBlobStore,
@@ -91,8 +91,9 @@ export async function fetchFiles(
 }
 
 function lost(digest: Digest): CacheError {
-  return new CacheError("not_found", `Cannot restore the tree: its blob ${digest} is gone`, {
-    operation: "tree.fetch",
+  // The cache's doing, as an outage is: a build has to go on.
+  return new CacheError("corrupt", `Cannot restore the tree: its blob ${digest} is gone`, {
+    operation: "client.tree_fetch",
     hint: "the cache made room meanwhile; save the tree again",
   });
 }

@@ -58,7 +58,7 @@ export function savedPlaces(entries: readonly TreeEntry[], folder: string): Tree
  * written beside its place and renamed; links that stand there are replaced, never followed; what
  * is there and not in the tree stays.
  * @throws {CacheError} `corrupt` for a tree that is refused, before anything is written; `conflict`
- * for a folder that is not empty where a file belongs, or a link above one; `not_found` when bytes
+ * for a folder that is not empty where a file belongs, or a link above one; `corrupt` when bytes
  * were lost meanwhile. What is whole by then stays, what is not is removed.
  */
 export async function restoreTree(

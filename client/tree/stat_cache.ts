@@ -59,7 +59,7 @@ export class StatCache {
   /** The digest of the file at `path`, relative to the root, if it did not change since. */
   find(path: string, stat: FileStat): Digest | undefined {
     const row = this.#old.get(path);
-    if (!row || !sameRow(row, rowOf(stat, row[6]))) return undefined;
+    if (!row || !isState(row, stat)) return undefined;
     this.#rows.set(path, row);
     return row[6];
   }
@@ -103,13 +103,17 @@ export class StatCache {
 }
 
 function rowOf(stat: FileStat, digest: Digest): Row {
-  const time = (date: Date | null) => date?.getTime() ?? -1;
   const { size, mtime, ctime, ino, dev, mode } = stat;
-  return [size, time(mtime), time(ctime), ino ?? -1, dev, mode ?? -1, digest];
+  return [size, timeOf(mtime), timeOf(ctime), ino ?? -1, dev, mode ?? -1, digest];
 }
 
-function sameRow(a: Row, b: Row): boolean {
-  return a.every((value, n) => value === b[n]);
+function isState(row: Row, { size, mtime, ctime, ino, dev, mode }: FileStat): boolean {
+  return row[0] === size && row[1] === timeOf(mtime) && row[2] === timeOf(ctime) &&
+    row[3] === (ino ?? -1) && row[4] === dev && row[5] === (mode ?? -1);
+}
+
+function timeOf(date: Date | null): number {
+  return date?.getTime() ?? -1;
 }
 
 function readRows(file: string, root: string): Map<string, Row> {
@@ -137,14 +141,19 @@ function parseRows(text: string, root: string): Map<string, Row> {
   const { version, root: owner, files } = (value ?? {}) as Record<string, unknown>;
   if (version !== VERSION || owner !== root || !Array.isArray(files)) return rows;
   for (const file of files) {
-    if (!Array.isArray(file) || file.length !== 8) return new Map();
-    const [path, ...row] = file as [string, ...unknown[]];
-    const good = typeof path === "string" && row.slice(0, 6).every(Number.isSafeInteger) &&
-      typeof row[6] === "string" && /^sha256-[0-9a-f]{64}$/.test(row[6]);
-    if (!good) return new Map();
-    rows.set(path, row as unknown as Row);
+    if (!isStored(file)) return new Map();
+    rows.set(file[0], file.slice(1) as unknown as Row);
   }
   return rows;
+}
+
+const DIGEST = /^sha256-[0-9a-f]{64}$/;
+
+/** Whether this is a path and its row. */
+function isStored(file: unknown): file is readonly [string, ...Row] {
+  if (!Array.isArray(file) || file.length !== 8 || typeof file[0] !== "string") return false;
+  for (let n = 1; n < 7; n++) if (!Number.isSafeInteger(file[n])) return false;
+  return typeof file[7] === "string" && DIGEST.test(file[7]);
 }
 
 function writeAside(file: string, text: string): void {

@@ -52,8 +52,13 @@ export function placeBelow(folder: string, name: string): TreePlace {
 
 /** Where the entry of this path in the tree is, or goes: at or below its place. */
 export function pathIn(place: TreePlace, path: string): string {
-  if (path === place.name) return place.path;
-  return join(place.path, belowOf(place, path));
+  return pathBelow(place, belowOf(place, path));
+}
+
+/** The path on the disk of what is `below` a place. Both are tidy: nothing has to be resolved. */
+export function pathBelow({ path }: TreePlace, below: string): string {
+  if (below === "") return path;
+  return path === "/" ? `/${below}` : `${path}/${below}`;
 }
 
 /** The path below its place. */

@@ -86,7 +86,7 @@ export const HOSTILE_TREES: Readonly<Record<string, HostileTree>> = {
   "git~1": { entries: [treeFile("GIT~1/config")], refusal: /git would take/ },
   "names that differ in case": {
     entries: [treeFile("A"), treeFile("a")],
-    refusal: /where case or normal form does not count it is "A"/,
+    refusal: /where case or normal form does not count "a" is "A"/,
   },
   "folders that differ in case": {
     entries: [treeFile("Lib/x"), treeFile("lib/y")],

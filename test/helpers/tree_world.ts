@@ -46,6 +46,7 @@ export async function treeWorld(): Promise<TreeWorld> {
   const clock = new ManualClock(Date.now() + 3_600_000);
   const [from, to, statFolder] = ["from", "to", "stat"].map((name) => dir.join(name));
   for (const folder of [from!, to!]) Deno.mkdirSync(folder);
+  let written = 1_600_000_000;
   const options = { statFolder: statFolder!, clock };
   const lookup = { namespace: "default", scopes: ["main"], protocol: TREE_PROTOCOL };
   return {
@@ -54,7 +55,11 @@ export async function treeWorld(): Promise<TreeWorld> {
     options,
     from: from!,
     to: to!,
-    write: (path, text, mode = 0o644) => writeFile(join(from!, path), text, mode),
+    write(path, text, mode = 0o644) {
+      writeFile(join(from!, path), text, mode);
+      // Two writes within a tick of the clock would look alike.
+      Deno.utimeSync(join(from!, path), 0, ++written);
+    },
     async save(key, paths, more) {
       return await saveTree(cache, treeDraft(key), placesOf(paths, from!), { ...options, ...more });
     },
