@@ -106,6 +106,23 @@ Deno.test("a damaged stat cache is as good as none", async () => {
   }
 });
 
+Deno.test("what is known of a path that nobody saved for long is dropped", async () => {
+  await using world = await treeWorld();
+  world.write("old/f", "one");
+  world.write("new/f", "two");
+  const known = () => [...Deno.readDirSync(join(world.from, "../stat"))].length;
+  await world.save("a", ["old"]);
+  await world.save("b", ["new"]);
+  assert.equal(known(), 2);
+  for (let month = 0; month < 4; month++) {
+    world.clock.advance(30 * 86_400_000);
+    await world.save(`n${month}`, ["new"]);
+  }
+  world.write("new/f", "three");
+  await world.save("c", ["new"]);
+  assert.equal(known(), 1);
+});
+
 Deno.test("saveTree() of a taken key changes nothing and reads nothing", async () => {
   await using world = await treeWorld();
   world.write("tree/f", "one");

@@ -11,6 +11,7 @@ import { join } from "node:path/posix";
 import { isKind, toCacheError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
+import { MAX_TREE_ENTRIES } from "../../core/limits.ts";
 import type { Digest } from "../../core/digest.ts";
 
 /** Where rows are kept, and the time that rows are judged by. */
@@ -30,6 +31,8 @@ const VERSION = 1;
 /** Milliseconds: a file system's clock moves in steps, and may lag behind by one of them. */
 const TICK_MS = 50;
 const SECOND_MS = 1000;
+/** Milliseconds after which rows that nobody asked for are dropped: a branch may rest that long. */
+const UNUSED_MS = 90 * 24 * 60 * 60 * 1000;
 
 /** The rows of one path. */
 export class StatCache {
@@ -86,18 +89,29 @@ export class StatCache {
     if (this.#file === undefined) return;
     const same = this.#rows.size === this.#old.size &&
       [...this.#rows].every(([path, row]) => this.#old.get(path) === row);
-    if (same) return;
-    const text = JSON.stringify({
+    if (same && this.#rows.size === 0) return;
+    const folder = this.#file.slice(0, this.#file.lastIndexOf("/"));
+    if (!same) writeAside(this.#file, this.#text());
+    // Its time says when it was of use last.
+    Deno.utimeSync(this.#file, this.now() / 1000, this.now() / 1000);
+    if (!same) dropUnused(folder, this.now());
+  }
+
+  #text(): string {
+    return JSON.stringify({
       version: VERSION,
       root: this.#root,
       files: [...this.#rows].map(([path, row]) => [path, ...row]),
     });
-    writeAside(this.#file, text);
   }
 
   /** As {@linkcode save}, with the rows of files that were not looked at kept too. */
   saveAll(): void {
-    for (const [path, row] of this.#old) if (!this.#rows.has(path)) this.#rows.set(path, row);
+    for (const [path, row] of this.#old) {
+      // Rows of files that are gone must not pile up for ever.
+      if (this.#rows.size >= MAX_TREE_ENTRIES) break;
+      if (!this.#rows.has(path)) this.#rows.set(path, row);
+    }
     this.save();
   }
 }
@@ -154,6 +168,20 @@ function isStored(file: unknown): file is readonly [string, ...Row] {
   if (!Array.isArray(file) || file.length !== 8 || typeof file[0] !== "string") return false;
   for (let n = 1; n < 7; n++) if (!Number.isSafeInteger(file[n])) return false;
   return typeof file[7] === "string" && DIGEST.test(file[7]);
+}
+
+/** Removes what no path of this machine has used for long. */
+function dropUnused(folder: string, now: number): void {
+  for (const { name } of Deno.readDirSync(folder)) {
+    const path = join(folder, name);
+    try {
+      const used = Deno.lstatSync(path).mtime?.getTime() ?? now;
+      if (now - used > UNUSED_MS) Deno.removeSync(path);
+    } catch (thrown) {
+      // Another process was faster.
+      if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+    }
+  }
 }
 
 function writeAside(file: string, text: string): void {

@@ -6,6 +6,7 @@ import { BLOBS_MEDIA_TYPE, decodeBlobs, encodeBlobs } from "../../protocol/blob_
 import { parseJson, ReadBlobsRequestSchema } from "../../protocol/json.ts";
 import type { Answer } from "../answer.ts";
 import { jsonAnswer } from "../answer.ts";
+import { tooLarge } from "../body_reader.ts";
 import type { Exchange, Route } from "../exchange.ts";
 import { mediaTypeOf, readJsonText, withUpload } from "../upload.ts";
 
@@ -38,9 +39,12 @@ async function putBatch(exchange: Exchange): Promise<Answer> {
     );
   }
   const { deps, namespace } = exchange;
-  const limit = Math.min(MAX_BATCH_BYTES, deps.limits.maxBlobSize);
+  const limit = MAX_BATCH_BYTES;
   return await withUpload(exchange, { limit }, async (source) => {
     const blobs = decodeBlobs(source.bytes ?? await collect(source.open(), limit));
+    const { maxBlobSize } = deps.limits;
+    const large = blobs.find(({ bytes }) => bytes.length > maxBlobSize);
+    if (large) throw tooLarge(maxBlobSize, large.bytes.length);
     await deps.cache.blobs(namespace).putBatch(blobs);
     return jsonAnswer({ blobs: blobs.length });
   });
