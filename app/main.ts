@@ -7,9 +7,12 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addHas } from "./commands/has.ts";
 import { addLogin } from "./commands/login.ts";
+import { addHash } from "./commands/hash.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addRm } from "./commands/rm.ts";
+import { addSave } from "./commands/save.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
@@ -63,6 +66,9 @@ export function buildProgram(
     addPut,
     addGet,
     addHas,
+    addSave,
+    addRestore,
+    addHash,
     addLs,
     addRm,
     addStats,

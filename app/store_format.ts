@@ -66,6 +66,8 @@ const OURS = new Set([
   "domain.key",
   "server.key",
   "max-size",
+  // Of the same user, in the default folder: what `save` knows of files.
+  "trees",
 ]);
 
 async function refuseForeignFolder(dir: string): Promise<void> {

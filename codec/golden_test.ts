@@ -14,6 +14,8 @@ import { RecipeBuilder } from "./recipe_builder.ts";
 import { checkBody, decodeHeader, encodeHeader, openBody, RECORD_HEADER_BYTES } from "./record.ts";
 import { noSeal } from "./seal.ts";
 import { decodeSegmentHeader, encodeSegmentHeader } from "./segment.ts";
+import { decodeTree, encodeTree } from "./tree_manifest.ts";
+import type { TreeEntry } from "./tree_manifest.ts";
 import { decodeVisibility, encodeVisibility } from "./visibility_record.ts";
 
 const text = (value: string): Bytes => new TextEncoder().encode(value);
@@ -53,6 +55,12 @@ const facts: EntryFacts = {
 
 const visibility = { namespace: "web", linked: true, blobs: facts.blobs };
 
+const tree: readonly TreeEntry[] = [
+  { type: "file", path: "bin/run", mode: 0o755, size: 5, digest: digestOf(hello) },
+  { type: "folder", path: "empty", mode: 0o700 },
+  { type: "link", path: "é", target: "bin/run" },
+];
+
 function recipe(count: number) {
   const builder = new RecipeBuilder(DEFAULT_CHUNKER);
   const parts = [];
@@ -74,6 +82,7 @@ const made: Readonly<Record<keyof typeof GOLDEN, () => Bytes>> = {
   entry: () => encodeEntry(facts, version, context).record.body,
   tombstone: () => encodeTombstone(facts, version, context).record.body,
   visibility: () => encodeVisibility(visibility, context).body,
+  tree: () => encodeTree(tree),
 };
 
 Deno.test("every on-disk format is written as its golden bytes", async (t) => {
@@ -125,6 +134,10 @@ Deno.test("golden bytes of log records are read", () => {
   assert.deepEqual([seen.namespace, seen.linked, seen.blobs.length], ["web", true, 2]);
 });
 
+Deno.test("golden bytes of a tree's manifest are read", () => {
+  assert.deepEqual(decodeTree(fromHex(GOLDEN.tree)), tree);
+});
+
 /** What the first version wrote. */
 const GOLDEN = {
   segmentHeader:
@@ -172,4 +185,7 @@ const GOLDEN = {
     "5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824050000000000000002d35c416a85b807e9" +
     "b5384915d6ebb4a9f7352713efd89857b45a242f473728a940420f0000000000a1696e616d6573706163656377" +
     "6562",
+  tree:
+    "56545245010000000300000001ed01070062696e2f72756e05000000000000002cf24dba5fb0a30e26e83b2ac5" +
+    "b9e29e1b161e5c1fa7425e73043362938b982402c0010500656d7074790300000200c3a9070062696e2f72756e",
 } as const;

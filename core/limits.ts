@@ -142,3 +142,47 @@ export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;
+
+/** Entries of one tree: files, folders and links; a `node_modules` of a large project has 100,000. */
+export const MAX_TREE_ENTRIES = 200_000;
+
+/** Bytes of one tree's manifest: `MAX_TREE_ENTRIES` with paths of 100 bytes and their digests. */
+export const MAX_TREE_MANIFEST_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of all files of one tree, each place counted: one blob may stand in a thousand places. */
+export const MAX_TREE_BYTES = 100 * 1024 * 1024 * 1024;
+
+/** Folders in one another in a tree: a file may stand below 127 of them. */
+export const MAX_TREE_DEPTH = 128;
+
+/** UTF-8 bytes of one path in a tree, of one name in it, of a link's target: what Linux takes. */
+export const MAX_TREE_PATH_BYTES = 4096 - 1;
+export const MAX_TREE_NAME_BYTES = 255;
+
+/**
+ * Bytes of many small blobs in one request or answer, with their heads: as much as one upload may
+ * hold in the server's memory.
+ */
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Small blobs in one request or answer: the rows of one transaction. */
+export const MAX_BATCH_BLOBS = 4096;
+
+/** Times that a file is read again which changes while it is saved. */
+export const TREE_READ_ATTEMPTS = 3;
+
+/**
+ * Milliseconds that a command which must not hold up a build waits for one small answer, with
+ * connecting in it: a far server needs 1 s after a cold start of name, TCP and TLS.
+ */
+export const TOLERANT_ANSWER_MS = 2_000;
+
+/** Milliseconds without one byte after which such a command gives a transfer up. */
+export const TOLERANT_STALL_MS = 4_000;
+
+/**
+ * A transfer of such a command gets this many milliseconds, and one second more for as many bytes
+ * (a megabit per second): what is slower costs the build more than it saves.
+ */
+export const TOLERANT_TRANSFER_MS = 10_000;
+export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;

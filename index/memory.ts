@@ -96,6 +96,7 @@ export class MemoryIndex implements EntryIndex {
       .filter((item) => matchesKey(filter, keyOf(item)))
       .filter((item) => item.type === "entry" || filter.tombstones);
     if (filter.order === "key") items.sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
+    else if (filter.order === "newest") items.sort((a, b) => sequenceOf(b) - sequenceOf(a));
     else items.sort((a, b) => sequenceOf(a) - sequenceOf(b));
     let left = filter.limit;
     for (const item of items) {
@@ -104,6 +105,7 @@ export class MemoryIndex implements EntryIndex {
       const { after, afterSequence, order } = filter;
       if (order === "key" && after && compareKeys(keyOf(item), after) <= 0) continue;
       if (order === "sequence" && sequenceOf(item) <= afterSequence) continue;
+      if (order === "newest" && item.type === "tombstone") continue;
       const wanted = item.type === "tombstone" || filter.incomplete ||
         await this.#isComplete(item.entry);
       if (!wanted) continue;

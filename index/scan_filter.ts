@@ -1,7 +1,7 @@
 /** What a scan asks for, read once and checked against each row. */
 import type { EntryKey } from "../core/entry.ts";
 import type { ScanOptions } from "../core/metadata_index.ts";
-import { compareText } from "./text_order.ts";
+import { compareText } from "../core/text_order.ts";
 
 /** Scan options with their defaults filled in. */
 export interface ScanFilter {
@@ -10,7 +10,7 @@ export interface ScanFilter {
   readonly scopes: readonly string[] | undefined;
   readonly protocol: string | undefined;
   readonly prefix: string;
-  readonly order: "key" | "sequence";
+  readonly order: "key" | "sequence" | "newest";
   readonly afterSequence: number;
   readonly after: EntryKey | undefined;
   readonly tombstones: boolean;
@@ -27,6 +27,12 @@ export function scanFilter(options: ScanOptions): ScanFilter {
   }
   if (!Number.isSafeInteger(afterSequence) || afterSequence < 0) {
     throw new RangeError(`Cannot scan: afterSequence is ${afterSequence}, want a whole number`);
+  }
+  if (options.order === "newest") {
+    const { namespace, scopes, protocol } = options;
+    if (namespace === undefined || scopes === undefined || protocol === undefined) {
+      throw new RangeError("Cannot scan the newest: want a namespace, scopes and a protocol");
+    }
   }
   return {
     namespace: options.namespace,

@@ -7,7 +7,13 @@ import { CacheError } from "../core/errors.ts";
 import { isNamespace, isScope } from "../core/entry.ts";
 import type { Digest } from "../core/digest.ts";
 import { parseDigest } from "../core/digest.ts";
-import { MAX_BATCH_DIGESTS, MAX_ENTRY_BLOBS, MAX_TAG_BYTES, MAX_TAGS } from "../core/limits.ts";
+import {
+  MAX_BATCH_BLOBS,
+  MAX_BATCH_DIGESTS,
+  MAX_ENTRY_BLOBS,
+  MAX_TAG_BYTES,
+  MAX_TAGS,
+} from "../core/limits.ts";
 import { VERBS } from "../core/policy.ts";
 
 const MAX_INPUTS = 1024;
@@ -35,6 +41,13 @@ export const MissingRequestSchema = v.strictObject({
 });
 /** Its answer, in the order asked, each digest once. */
 export const MissingAnswerSchema = v.object({ missing: v.array(digest) });
+
+/** `POST /v1/blobs/read`. */
+export const ReadBlobsRequestSchema = v.strictObject({
+  blobs: v.pipe(v.array(BlobRefSchema), v.maxLength(MAX_BATCH_BLOBS)),
+});
+/** Answer to `POST /v1/blobs/batch`: how many there were. */
+export const BatchAnswerSchema = v.object({ blobs: count });
 
 /** `PUT /v1/entries/<key>` with `ENTRY_MEDIA_TYPE`: the body's blob first. */
 export const EntryInputSchema = v.strictObject({

@@ -11,7 +11,7 @@ import { jsonAnswer, missing } from "../answer.ts";
 import { clientSignal } from "../client_signal.ts";
 import { findEntry } from "../entry_access.ts";
 import type { Exchange, Route } from "../exchange.ts";
-import { protocolOf } from "./entries.ts";
+import { protocolOf, wantsBodyOnly } from "./entries.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
@@ -33,15 +33,18 @@ export const INFO_ROUTES: readonly Route[] = [
 ];
 
 async function info(exchange: Exchange): Promise<Answer> {
+  const bodyOnly = wantsBodyOnly(exchange);
   const entry = await findEntry(exchange, protocolOf(exchange));
   if (!entry) throw missing("entry", exchange.subject);
-  return jsonAnswer(entryInfo(entry));
+  return jsonAnswer(entryInfo(entry, { bodyOnly }));
 }
 
 async function list(exchange: Exchange): Promise<Answer> {
   const { deps, namespace, path, principal, request } = exchange;
   const limit = limitOf(queryValue(path.query, "limit"));
   const cursor = queryValue(path.query, "after");
+  const bodyOnly = wantsBodyOnly(exchange);
+  const order = orderOf(exchange, cursor);
   const entries: EntryInfo[] = [];
   let last: EntryKey | undefined;
   let more = false;
@@ -51,8 +54,10 @@ async function list(exchange: Exchange): Promise<Answer> {
     scopes: principal.readScopes,
     protocol: queryValue(path.query, "protocol") === undefined ? undefined : protocolOf(exchange),
     prefix: queryValue(path.query, "prefix"),
+    order,
+    bodyOnly,
     after: cursor === undefined ? undefined : { namespace, ...readCursor(cursor) },
-    limit: limit + 1,
+    limit: order === "newest" ? limit : limit + 1,
     signal: clientSignal(request),
   });
   for await (const item of items) {
@@ -62,11 +67,27 @@ async function list(exchange: Exchange): Promise<Answer> {
       more = true;
       break;
     }
-    entries.push(entryInfo(item.entry));
-    blobs += item.entry.blobs.length;
+    entries.push(entryInfo(item.entry, { bodyOnly }));
+    blobs += bodyOnly ? 1 : item.entry.blobs.length;
     last = item.entry;
   }
   return jsonAnswer({ entries, next: more && last ? cursorOf(last) : null });
+}
+
+/** `order=newest` is one page, of one tool's entries: nobody turns the pages of what moves. */
+function orderOf({ path }: Exchange, cursor: string | undefined): "key" | "newest" {
+  const order = queryValue(path.query, "order") ?? "key";
+  if (order !== "key" && order !== "newest") {
+    throw new CacheError("invalid_argument", "Cannot list: bad order, want key or newest");
+  }
+  const protocol = queryValue(path.query, "protocol");
+  if (order === "newest" && (cursor !== undefined || protocol === undefined)) {
+    throw new CacheError(
+      "invalid_argument",
+      "Cannot list the newest: want a protocol, and no cursor",
+    );
+  }
+  return order;
 }
 
 function limitOf(text: string | undefined): number {

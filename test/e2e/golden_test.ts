@@ -5,8 +5,9 @@
  * commands and are run in order; everything below one is what it printed (`1> ` standard output,
  * `2> ` standard error) and its exit code. `VITTE_UPDATE_GOLDEN=1` writes it anew from the commands.
  * In commands `$TMP` is a folder of the case's own; `NAME=value` in front sets a variable, `CWD=` the
- * working folder; `write FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER` and `stdin TEXT` prepare what
- * comes next. `server` starts one, whose address is `$URL` and whose administrator's token `$TOKEN`.
+ * working folder of one command, `cd FOLDER` that of all that follow; `write FILE TEXT`, `damage FOLDER
+ * TEXT`, `hold FOLDER`, `stdin TEXT`, `link FILE TARGET` and `chmod MODE FILE` prepare what comes next.
+ * `server` starts one, whose address is `$URL` and whose administrator's token `$TOKEN`.
  */
 import assert from "node:assert/strict";
 import { buildProgram, main } from "../../app/main.ts";
@@ -37,6 +38,7 @@ class Session {
   readonly #held: Disposable[] = [];
   #server: TokenServer | undefined;
   #stdin = "";
+  #cwd: string | undefined;
 
   constructor(tmp: string) {
     this.#tmp = tmp;
@@ -74,6 +76,15 @@ class Session {
       case "stdin":
         this.#stdin = args[0]!;
         return [];
+      case "cd":
+        this.#cwd = args[0]!;
+        return [];
+      case "link":
+        await Deno.symlink(args[1]!, args[0]!);
+        return [];
+      case "chmod":
+        await Deno.chmod(args[1]!, parseInt(args[0]!, 8));
+        return [];
       default:
         throw new Error(`no such step: ${line}`);
     }
@@ -86,11 +97,12 @@ class Session {
   async #command(args: string[], env: Record<string, string>): Promise<string[]> {
     const interrupted = new AbortController();
     if (env["INTERRUPTED"]) interrupted.abort(new DOMException("SIGINT", "AbortError"));
+    const cwd = env["CWD"] ?? this.#cwd;
     const environment = fakeEnvironment({
       args,
       env,
       stdin: this.#stdin,
-      ...(env["CWD"] === undefined ? {} : { cwd: env["CWD"] }),
+      ...(cwd === undefined ? {} : { cwd }),
       interrupted: interrupted.signal,
     });
     const code = await main(environment);

@@ -4,6 +4,7 @@
  */
 import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
+import { batchCases } from "./http_api_batches.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
 import { pathCases } from "./http_api_paths.ts";
@@ -55,6 +56,7 @@ export type HttpCase = (server: HttpFixture, t: Deno.TestContext) => Promise<voi
 export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...pathCases,
   ...blobCases,
+  ...batchCases,
   ...entryCases,
   ...adapterCases,
   ...accessCases,

@@ -36,6 +36,41 @@ export const SCAN_CASES: Readonly<Record<string, IndexCase>> = {
     await index.commit({ entries: keys.toReversed().map((key) => draft(key)) });
     assert.deepEqual(await keysOf(index), keys);
   },
+  "scan() gives the newest changes of all scopes first": async (index, world) => {
+    const scopes = ["main", "pr/1"];
+    const newest = { namespace: "default", scopes, protocol: "plain", order: "newest" } as const;
+    for (let n = 0; n < 70; n++) {
+      await index.put(draft(`k${n}`, { scope: scopes[n % 2]!, created: 1_000 - n }));
+      // A clock that goes back makes nothing older.
+      world.clock.jump(-60_000);
+    }
+    await index.put(draft("k70", { scope: "pr/2" }));
+    await index.put(draft("k71", { protocol: "other" }));
+    await index.put(draft("other"));
+    const all = Array.from({ length: 70 }, (_, n) => `k${69 - n}`);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "k" }), all);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "k", limit: 2 }), ["k69", "k68"]);
+    const main = await keysOf(index, { ...newest, scopes: ["main"], limit: 2 });
+    assert.deepEqual(main, ["other", "k68"]);
+    await index.put(draft("k3", { scope: "pr/1" }));
+    await index.delete([keyed("k68")]);
+    const now = await keysOf(index, { ...newest, prefix: "k", limit: 3, tombstones: true });
+    assert.deepEqual(now, ["k3", "k69", "k67"]);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "\ud83d" }), []);
+    await assert.rejects(keysOf(index, { order: "newest", prefix: "k" }), RangeError);
+  },
+  "scan() leaves incomplete entries out of the newest, unless they are asked for": async (
+    index,
+    world,
+  ) => {
+    await putWhole(index, draft("k1", { blobs: [blob("one")] }));
+    await putWhole(index, draft("k2", { blobs: [blob("two")] }));
+    world.lost.add(blob("two").digest);
+    const newest = { namespace: "default", scopes: ["main"], protocol: "plain" } as const;
+    assert.deepEqual(await keysOf(index, { ...newest, order: "newest", limit: 1 }), ["k1"]);
+    const all = await keysOf(index, { ...newest, order: "newest", incomplete: true });
+    assert.deepEqual(all, ["k2", "k1"]);
+  },
   "scan() filters by prefix": async (index) => {
     const keys = ["", "a", "a/", "a/\uffff", "a/😀", "a/b", "a0", "b"];
     await index.commit({ entries: keys.map((key) => draft(key)) });
