@@ -6,6 +6,7 @@ import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
+import { goCases } from "./http_api_go.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -57,6 +58,7 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...blobCases,
   ...entryCases,
   ...adapterCases,
+  ...goCases,
   ...accessCases,
 };
 
