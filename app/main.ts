@@ -4,6 +4,7 @@ import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
+import { addGoCacheprog } from "./commands/go_cacheprog.ts";
 import { addHas } from "./commands/has.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
@@ -66,6 +67,7 @@ export function buildProgram(
     addToken,
     addVerify,
     addDoctor,
+    addGoCacheprog,
   ];
   for (const add of adders) add(program, context);
   settle(program, program);

@@ -1,6 +1,4 @@
 /** From flags to an open store: a folder, or a server. */
-import { connectStore } from "./connect_store.ts";
-import { openFolder } from "./compose.ts";
 import type { Environment } from "./environment.ts";
 import { UsageError } from "./exit_codes.ts";
 import type { Opened } from "./opened.ts";
@@ -25,6 +23,7 @@ export async function openNamedStore(
   name: StoreName,
 ): Promise<Opened> {
   if (name.dir !== undefined) {
+    const { openFolder } = await import("./compose.ts");
     return await openFolder(name.dir, { clock: environment.clock });
   }
   if (name.url === undefined) {
@@ -34,6 +33,7 @@ export async function openNamedStore(
     );
   }
   const token = await readToken(environment, name.tokenFile);
+  const { connectStore } = await import("./connect_store.ts");
   return connectStore(name.url, {
     token,
     insecure: name.insecure ?? false,

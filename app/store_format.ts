@@ -66,6 +66,8 @@ const OURS = new Set([
   "domain.key",
   "server.key",
   "max-size",
+  // Local files of go builds, below the same folder of a user.
+  "go",
 ]);
 
 async function refuseForeignFolder(dir: string): Promise<void> {

@@ -6,7 +6,6 @@ import { parseSize } from "../../core/units.ts";
 import { defaultFolder } from "../default_folder.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import { Output } from "../output.ts";
-import { serve } from "../serve.ts";
 import type { CommandContext } from "./context.ts";
 
 interface ServeFlags {
@@ -51,6 +50,7 @@ export function addServe(program: Command, context: CommandContext): void {
       check(flags);
       const { environment } = context;
       const output = new Output(environment, flags);
+      const { serve } = await import("../serve.ts");
       await serve(environment, output, {
         dir: flags.dir ?? (environment.env("VITTE_CACHE_DIR") || defaultFolder(environment)),
         host: flags.host,
