@@ -33,6 +33,8 @@ export class RemoteOutputs {
   answered = 0;
   /** Bytes of them. */
   bytes = 0;
+  /** Milliseconds that the build waited for answers that did not come. */
+  lostMs = 0;
   /** Bodies that were not what they should be. */
   damaged = 0;
 
@@ -71,6 +73,7 @@ export class RemoteOutputs {
   async #fetch(action: string): Promise<LocalOutput | undefined> {
     const { patience, clock, waitMs } = this.#parts;
     const abort = new AbortController();
+    const began = clock.monotonic();
     const gone = patience.up ? patience.gone : undefined;
     using _gone = onAbort(gone, () => abort.abort(gone?.reason));
     using _stop = onAbort(this.#stop.signal, () => abort.abort(this.#stop.signal.reason));
@@ -88,7 +91,9 @@ export class RemoteOutputs {
       // The others that waited when the server went away do not each count as an outage.
       const error = toCacheError(thrown, "gocache.fetch");
       if (error.kind === "corrupt") this.damaged++;
-      if (!gone?.aborted && !this.#stop.signal.aborted) patience.failed(error);
+      if (gone?.aborted || this.#stop.signal.aborted) return undefined;
+      if (gone) this.lostMs += clock.monotonic() - began;
+      patience.failed(error);
       return undefined;
     }
   }

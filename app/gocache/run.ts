@@ -130,6 +130,8 @@ function tell(output: Output, { gets, localHits, puts, ms, ...parts }: Told): vo
     remote_bytes: remote?.bytes ?? 0,
     damaged: local.damaged + (remote?.damaged ?? 0),
     outages: patience.outages,
+    lost_ms: Math.round(remote?.lostMs ?? 0),
+    close_ms: Math.round(uploads?.waitedMs ?? 0),
     ms: Math.round(ms),
   };
   output.log(

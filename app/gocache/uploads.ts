@@ -52,6 +52,8 @@ export class Uploads {
   #moved = 0;
   /** How many the server has now. */
   stored = 0;
+  /** Milliseconds that the end waited for them. */
+  waitedMs = 0;
   /** How many it does not have. */
   dropped = 0;
 
@@ -88,7 +90,8 @@ export class Uploads {
     const done = new AbortController();
     const all = Promise.all(this.#lanes.flatMap((lane) => [...lane.running]))
       .finally(() => done.abort());
-    const until = clock.monotonic() + GO_CLOSE_MS;
+    const began = clock.monotonic();
+    const until = began + GO_CLOSE_MS;
     const waits = anySignal(signal, done.signal)!;
     while (!waits.aborted && clock.monotonic() < until) {
       const before = this.#moved;
@@ -98,6 +101,7 @@ export class Uploads {
     }
     this.stop();
     await all;
+    this.waitedMs = clock.monotonic() - began;
   }
 
   async #run(lane: Lane): Promise<void> {
