@@ -36,7 +36,10 @@ export function addGoCacheprog(program: Command, context: CommandContext): void 
     .addOption(new Option("--insecure", "send the token over plain HTTP to another machine"))
     .option("--cache-dir <folder>", "local files (default: go below the user's cache folder)")
     .option("--max-size <size>", "of the local files (default: 10GiB, a tenth of the disk)", size)
-    .option("--wait <time>", "for a server that does not answer, twice", duration, GO_WAIT_MS)
+    .addOption(
+      new Option("--wait <time>", "for a server that does not answer, twice")
+        .argParser(duration).default(GO_WAIT_MS, `${GO_WAIT_MS}ms`),
+    )
     .option("--read-only", "send nothing to the server")
     .option("-v, --verbose", "tell at the end what was done (env: VITTE_GO_VERBOSE)")
     .option("--json", "tell it as one line of JSON, on standard error")

@@ -37,8 +37,7 @@ export const CCACHE_MISSES: MissTable = { read: HIDDEN, write: {} };
 
 /**
  * Go, through `go-cacher`: any status but 200 is a miss on reads; any status but 204 to a put fails
- * the whole `go build`, so what the cache cannot keep is dropped. A token that may only read is no
- * mistake of a build either.
+ * the whole `go build`, so what the cache cannot keep is dropped.
  */
 export const GO_MISSES: MissTable = {
   read: HIDDEN,
@@ -49,6 +48,5 @@ export const GO_MISSES: MissTable = {
     timeout: 204,
     rate_limited: 204,
     internal: 204,
-    permission_denied: 204,
   },
 };

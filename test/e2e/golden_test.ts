@@ -26,6 +26,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB are free/g, "<size> of <size> are free"],
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
   [/process \d+ has it open/g, "process <pid> has it open"],
+  [/"ms":\d+/g, '"ms":<n>'],
   [/1,000 bytes in \d+ ms/g, "1,000 bytes in <n> ms"],
 ];
 
@@ -61,7 +62,7 @@ class Session {
         this.#held.push(await lockFolder(args[0]!, `linux process ${Deno.pid}`));
         return [];
       case "stdin":
-        this.#stdin = args[0]!;
+        this.#stdin = args[0]!.replaceAll("\\n", "\n");
         return [];
       default:
         throw new Error(`no such step: ${line}`);
