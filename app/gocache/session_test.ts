@@ -218,8 +218,10 @@ Deno.test("an interrupted build does not wait for its uploads", async () => {
   const { promise, resolve } = Promise.withResolvers<Response>();
   await against(() => promise, async (cache) => {
     const interrupted = AbortSignal.abort();
+    const began = performance.now();
     const told = await converse(dir, cache, [put(1, 1), close(2)], { interrupted, waitMs: 60_000 });
     assert.equal(told.uploads?.stored, 0);
+    assert.ok(performance.now() - began < 5_000, "it waited");
     resolve(miss());
   });
 });
