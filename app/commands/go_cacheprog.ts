@@ -47,11 +47,10 @@ export function addGoCacheprog(program: Command, context: CommandContext): void 
   command.action(async (flags: GoFlags) => {
     const { environment } = context;
     const { runGoCache } = await import("../gocache/run.ts");
-    const store = storeFlags(context, command);
     await runGoCache(environment, new Output(environment, flags), {
       dir: folderOf(environment, flags),
       maxBytes: flags.maxSize,
-      store: store.url === undefined ? undefined : store,
+      store: storeFlags(context, command),
       readOnly: flags.readOnly ?? false,
       waitMs: flags.wait,
       verbose: flags.verbose || flags.json || !!environment.env("VITTE_GO_VERBOSE"),

@@ -4,7 +4,9 @@ import { CacheError, toCacheError } from "../../core/errors.ts";
 import { GO_LOCAL_BYTES } from "../../core/limits.ts";
 import { formatSize } from "../../core/units.ts";
 import type { Environment } from "../environment.ts";
+import { UsageError } from "../exit_codes.ts";
 import type { StoreName } from "../open_named_store.ts";
+import type { Opened } from "../opened.ts";
 import type { Output } from "../output.ts";
 import { greetGo } from "./greeting.ts";
 import { LocalOutputs } from "./local_outputs.ts";
@@ -20,8 +22,8 @@ export interface GoSettings {
   readonly dir: string | undefined;
   /** Bytes of the local files. Default: 10 GiB, at most a tenth of the disk. */
   readonly maxBytes: number | undefined;
-  /** The server, `undefined` for none. */
-  readonly store: StoreName | undefined;
+  /** The server, as far as flags and environment name it; there may be none. */
+  readonly store: StoreName;
   /** Whether to send nothing. */
   readonly readOnly: boolean;
   /** Milliseconds without a sign of life of the server. */
@@ -48,12 +50,16 @@ export async function runGoCache(
         output.warn(`cannot use "${dir}": ${toCacheError(thrown, "gocache.local").message}`),
     }),
   );
-  const patience = new Patience(clock, (text) => output.warn(text));
-  const connect = () => connectTo(store!, { environment, stack });
-  const remote = store && new RemoteOutputs({ connect, local, patience, clock, waitMs });
-  const uploads = remote && !settings.readOnly
-    ? new Uploads({ server: () => remote.server(), patience, clock, waitMs })
-    : undefined;
+  const server = new ServerOfStore(environment, store);
+  stack.use(server);
+  const patience = new Patience(clock, (text) => {
+    if (server.named) output.warn(text);
+  });
+  const connect = () => server.connect();
+  const remote = new RemoteOutputs({ connect, local, patience, clock, waitMs });
+  const uploads = settings.readOnly
+    ? undefined
+    : new Uploads({ server: () => remote.server(), patience, clock, waitMs });
   const began = clock.monotonic();
   const counts = await runSession({
     requests: environment.stdin(),
@@ -66,21 +72,43 @@ export async function runGoCache(
     tidy: () => tidy(environment, settings, { local, output }),
   });
   const ms = clock.monotonic() - began;
-  if (settings.verbose) tell(output, { ...counts, local, remote, uploads, patience, ms });
+  if (settings.verbose) tell(output, { ...counts, local, remote, uploads, patience, server, ms });
 }
 
-/** Loads the client only now: a build that has all it needs here never does. */
-async function connectTo(
-  store: StoreName,
-  { environment, stack }: { environment: Environment; stack: AsyncDisposableStack },
-): Promise<RemoteGoCache> {
-  const [{ openNamedStore }, { RemoteCache }] = await Promise.all([
-    import("../open_named_store.ts"),
-    import("../../client/remote_cache.ts"),
-  ]);
-  const { cache } = stack.use(await openNamedStore(environment, store));
-  if (cache instanceof RemoteCache) return cache.go(store.namespace);
-  throw new CacheError("unsupported", "Cannot use a folder as the server of go builds");
+/** The server that the user named, if he named one. */
+class ServerOfStore implements AsyncDisposable {
+  readonly #environment: Environment;
+  readonly #store: StoreName;
+  #opened: Opened | undefined;
+  /** False once it is known that nobody named one: a local cache then, and no word about it. */
+  named = true;
+
+  constructor(environment: Environment, store: StoreName) {
+    this.#environment = environment;
+    this.#store = store;
+  }
+
+  /** Loads the client only now: a build that has all it needs here never does. */
+  async connect(): Promise<RemoteGoCache> {
+    const [{ openNamedStore }, { RemoteCache }] = await Promise.all([
+      import("../open_named_store.ts"),
+      import("../../client/remote_cache.ts"),
+    ]);
+    try {
+      this.#opened = await openNamedStore(this.#environment, this.#store);
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      this.named = false;
+      throw new CacheError("unsupported", thrown.message, { cause: thrown });
+    }
+    const { cache } = this.#opened;
+    if (cache instanceof RemoteCache) return cache.go(this.#store.namespace);
+    throw new CacheError("unsupported", "Cannot use a folder as the server of go builds");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened?.[Symbol.asyncDispose]();
+  }
 }
 
 async function tidy(
@@ -111,26 +139,27 @@ async function defaultLimit(dir: string): Promise<number> {
 
 interface Told extends SessionCounts {
   readonly local: LocalOutputs;
-  readonly remote: RemoteOutputs | undefined;
+  readonly remote: RemoteOutputs;
   readonly uploads: Uploads | undefined;
   readonly patience: Patience;
+  readonly server: ServerOfStore;
   readonly ms: number;
 }
 
 function tell(output: Output, { gets, localHits, puts, ms, ...parts }: Told): void {
-  const { local, remote, uploads, patience } = parts;
+  const { local, remote, uploads, patience, server } = parts;
   const facts = {
     gets,
     local_hits: localHits,
-    remote_hits: remote?.hits ?? 0,
-    misses: gets - localHits - (remote?.answered ?? 0),
+    remote_hits: remote.hits,
+    misses: gets - localHits - remote.answered,
     puts,
     uploaded: uploads?.stored ?? 0,
-    not_uploaded: uploads?.dropped ?? 0,
-    remote_bytes: remote?.bytes ?? 0,
-    damaged: local.damaged + (remote?.damaged ?? 0),
+    not_uploaded: server.named ? uploads?.dropped ?? 0 : 0,
+    remote_bytes: remote.bytes,
+    damaged: local.damaged + remote.damaged,
     outages: patience.outages,
-    lost_ms: Math.round(remote?.lostMs ?? 0),
+    lost_ms: Math.round(remote.lostMs),
     close_ms: Math.round(uploads?.waitedMs ?? 0),
     ms: Math.round(ms),
   };
