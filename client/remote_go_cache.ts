@@ -80,8 +80,10 @@ export class RemoteGoCache {
     await reply.cancel();
     const reason = reply.headers.get(HEADERS.missReason);
     if (reason === null) return;
-    const kind = ERROR_KINDS.find((known) => known === reason) ?? "internal";
-    throw new CacheError(kind, `Cannot store output ${output}: the server dropped it (${kind})`, {
+    const kind = reason.startsWith("token_")
+      ? "unauthenticated"
+      : ERROR_KINDS.find((known) => known === reason) ?? "internal";
+    throw new CacheError(kind, `Cannot store output ${output}: the server dropped it (${reason})`, {
       operation: "client.go_put",
     });
   }
