@@ -5,6 +5,7 @@ import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
+import { addGoCacheprog } from "./commands/go_cacheprog.ts";
 import { addHas } from "./commands/has.ts";
 import { addLogin } from "./commands/login.ts";
 import { addHash } from "./commands/hash.ts";
@@ -78,6 +79,7 @@ export function buildProgram(
     addLogin,
     addWhoami,
     addConfig,
+    addGoCacheprog,
   ];
   for (const add of adders) add(program, context);
   settle(program, program);

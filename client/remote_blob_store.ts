@@ -233,7 +233,8 @@ export function requireSame(sent: BlobRef | undefined, stored: BlobRef | undefin
   );
 }
 
-function lengthOf(reply: HttpReply): number {
+/** The length of an answer's body. @throws {CacheError} `corrupt` when it does not say */
+export function lengthOf(reply: HttpReply): number {
   const text = reply.headers.get("content-length") ?? "";
   const length = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(length)) return length;

@@ -25,6 +25,7 @@ import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { RemoteAdmin } from "./remote_admin.ts";
 import { missAsUndefined, RemoteBlobStore, requireSame } from "./remote_blob_store.ts";
+import { RemoteGoCache } from "./remote_go_cache.ts";
 
 const PAGE = 1000;
 
@@ -54,6 +55,11 @@ export class RemoteCache implements Cache {
 
   blobs(namespace: string): RemoteBlobStore {
     return new RemoteBlobStore(this.#http, namespace);
+  }
+
+  /** Go's build cache in a namespace. */
+  go(namespace: string): RemoteGoCache {
+    return new RemoteGoCache(this.#http, namespace);
   }
 
   async find(lookup: EntryLookup, options: SignalOptions = {}): Promise<Entry | undefined> {

@@ -186,3 +186,43 @@ export const TOLERANT_STALL_MS = 4_000;
  */
 export const TOLERANT_TRANSFER_MS = 10_000;
 export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;
+/** Milliseconds: how exact "last used" of Go's local files is; the price is one small write each time. */
+export const GO_TOUCH_MS = 60 * 60 * 1000;
+
+/**
+ * Milliseconds for which Go's local files stay after their last use, whatever the limit says: a go
+ * command that was told of one may read it until it ends.
+ */
+export const GO_KEEP_MS = 6 * 60 * 60 * 1000;
+
+/** Bytes of Go's local files above which the longest unused go: a year of one project's builds. */
+export const GO_LOCAL_BYTES = 10 * 1024 ** 3;
+
+/** Milliseconds between two looks at Go's local files, each of which reads the whole folder. */
+export const GO_TRIM_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Milliseconds without a sign of life of the server after which a go build goes on without it. It
+ * is waited for so long twice, then no more: an outage costs a build less than 2 s in all.
+ */
+export const GO_WAIT_MS = 900;
+
+/** Milliseconds after which one output is given up, whatever still comes; building it is quicker. */
+export const GO_FETCH_MS = 10_000;
+
+/** Bytes a second below which a large output is given up: building it is quicker. */
+export const GO_SLOWEST_BYTES = 512 * 1024;
+
+/** Milliseconds between two looks whether a server that did not answer is back. */
+export const GO_PROBE_MS = 3_000;
+
+/** Milliseconds that the end of a go command waits for uploads. */
+export const GO_CLOSE_MS = 20_000;
+
+/** Uploads of small outputs at a time, uploads of large ones, and the bytes that make one large. */
+export const GO_SMALL_UPLOADS = 8;
+export const GO_LARGE_UPLOADS = 2;
+export const GO_LARGE_BYTES = 256 * 1024;
+
+/** Wrong bodies after which the server is left alone for the rest of a build. */
+export const GO_MAX_DAMAGED = 10;

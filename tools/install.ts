@@ -8,6 +8,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   gcc: "gcc",
   nginx: "nginx-light",
   openssl: "openssl",
+  // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
+  pip3: "python3-pip",
   sqlite3: "sqlite3",
   strace: "strace",
   unzip: "unzip",

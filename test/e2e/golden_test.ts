@@ -30,6 +30,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB are free/g, "<size> of <size> are free"],
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
   [/process \d+ has it open/g, "process <pid> has it open"],
+  [/"ms":\d+/g, '"ms":<n>'],
   [/1,000 bytes in \d+ ms/g, "1,000 bytes in <n> ms"],
 ];
 
@@ -74,7 +75,7 @@ class Session {
         this.#server = await startTokenServer(`${this.#tmp}/server`);
         return [];
       case "stdin":
-        this.#stdin = args[0]!;
+        this.#stdin = args[0]!.replaceAll("\\n", "\n");
         return [];
       case "cd":
         this.#cwd = args[0]!;

@@ -7,6 +7,7 @@ import { adapterCases } from "./http_api_adapters.ts";
 import { batchCases } from "./http_api_batches.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
+import { goCases } from "./http_api_go.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -59,6 +60,7 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...batchCases,
   ...entryCases,
   ...adapterCases,
+  ...goCases,
   ...accessCases,
 };
 
