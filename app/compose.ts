@@ -6,7 +6,8 @@ import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
-import { MAX_BLOB_BYTES } from "../core/limits.ts";
+import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
+import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
@@ -24,6 +25,12 @@ import { describePackEvent } from "./pack_events.ts";
 import { ensureStoreFolder } from "./store_format.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
+
+/** The audit of a small store is small: it must not take the room of what is cached. */
+function auditLimits(maxSize: number | undefined): AuditLimits {
+  const totalBytes = Math.min(AUDIT_TOTAL_BYTES, Math.floor((maxSize ?? Infinity) / 32));
+  return { totalBytes, fileBytes: Math.min(AUDIT_FILE_BYTES, Math.floor(totalBytes / 8)) };
+}
 
 /** Options of {@linkcode openEngine}. */
 export interface EngineOptions {
@@ -66,13 +73,14 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
 
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths));
+  let audited = () => 0;
   const packs = stack.use(
     await openPackWriter({
       dir: folder,
       objects,
       maxSize,
       reserve: () => diskFacts(folder),
-      otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens),
+      otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens) + audited(),
       clock,
       counters,
       report(event) {
@@ -104,10 +112,12 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       seal: noSeal,
       device,
       clock,
+      audit: { dir: paths.audit, limits: auditLimits(maxSize) },
       present,
       report: (error) => report(error.message),
     }),
   );
+  audited = () => index.auditBytes();
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,

@@ -8,6 +8,7 @@ export interface FolderPaths {
   readonly packs: string;
   readonly index: string;
   readonly tokens: string;
+  readonly audit: string;
 }
 
 /** The paths of this folder. */
@@ -17,6 +18,7 @@ export function pathsOf(dir: string): FolderPaths {
     packs: `${dir}/packs`,
     index: `${dir}/index.sqlite`,
     tokens: `${dir}/auth.sqlite`,
+    audit: `${dir}/audit`,
   };
 }
 

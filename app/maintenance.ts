@@ -23,6 +23,8 @@ export interface MaintenanceParts {
 const GRACE_MS = 10 * 60_000;
 /** Rows of one step, between which others get a turn. */
 const PAGE = 1000;
+/** Who deletes entries that nothing can bring back; no token has this name. */
+const REPAIR = "verify --repair";
 /** Lines of `problems`; the counts go on. */
 const MAX_PROBLEMS = 1000;
 
@@ -129,7 +131,7 @@ async function drop(
   broken: { lost: readonly Seen[]; entries: readonly EntryKey[] },
 ): Promise<void> {
   for (let from = 0; from < broken.entries.length; from += PAGE) {
-    await port.commit({ remove: broken.entries.slice(from, from + PAGE) });
+    await port.commit({ remove: broken.entries.slice(from, from + PAGE), by: REPAIR });
   }
   await unlink(port, broken.lost);
 }

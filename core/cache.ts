@@ -4,7 +4,7 @@
  */
 import type { BlobStore } from "./blob_store.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
-import type { BlobRef, Entry, EntryDraft, EntryKey } from "./entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "./entry.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
 
 /** An entry to look for: the first of the scopes that has it wins. */
@@ -14,6 +14,12 @@ export interface EntryLookup extends Omit<EntryKey, "scope"> {
 
 /** A draft whose body is not hashed yet: `blobs` are the further ones, the body is put in front. */
 export type BodyDraft = EntryDraft;
+
+/** Options of {@linkcode Cache.remove}. */
+export interface RemoveOptions extends SignalOptions {
+  /** Name of the token that removes, for the audit. Default `local`; a server knows it itself. */
+  readonly by?: string | undefined;
+}
 
 /** Totals, current at once. */
 export interface Totals {
@@ -46,8 +52,8 @@ export interface Cache extends AsyncDisposable {
    * @throws {CacheError} `precondition_failed` when one is not, `conflict` as `put`
    */
   link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome>;
-  /** Deletes entries; tells how many were there. */
-  remove(keys: readonly EntryKey[], options?: SignalOptions): Promise<number>;
+  /** Deletes entries; tells how many were there (and, if one was named, of that version). */
+  remove(keys: readonly RemoveKey[], options?: RemoveOptions): Promise<number>;
   /** Entries in order. */
   scan(options?: ScanOptions): AsyncIterable<ScanItem>;
   /** Totals over all namespaces, current at once. */

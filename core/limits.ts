@@ -70,6 +70,15 @@ export const RESPONSE_STALL_MS = 60_000;
 /** Milliseconds a connection may live without having sent one whole request header. */
 export const HEADER_TIMEOUT_MS = 15_000;
 
+/** Bytes of all files of the audit together: about a million changes; the oldest file goes first. */
+export const AUDIT_TOTAL_BYTES = 256 * 1024 * 1024;
+
+/** Bytes at which a file of the audit is full; a start reads one such file. */
+export const AUDIT_FILE_BYTES = 8 * 1024 * 1024;
+
+/** Changes of tokens that `auth.sqlite` keeps; the oldest go first. */
+export const AUDIT_TOKEN_ROWS = 100_000;
+
 /** Milliseconds that a graceful stop waits for what is in flight. */
 export const STOP_GRACE_MS = 10_000;
 

@@ -1,4 +1,6 @@
 /** Decisions of one round: what each batch changes, as the batches before it leave things. */
+import { encodeNote } from "../../codec/audit_record.ts";
+import type { AuditNote } from "../../codec/audit_record.ts";
 import { blobKind } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import { chunkIdOf, entryId } from "../../codec/entry_id.ts";
@@ -41,11 +43,20 @@ export interface RoundSources {
   readonly sequence: number;
   /** The newest time of any change. */
   readonly hlc: bigint;
+  /** Whether notes for the audit go to the log. */
+  readonly audited: boolean;
 }
 
 /** One change, in the order in which they go to the log and the tables. */
 export type Change =
-  | { readonly type: "version"; change: VersionChange; replacement: Replacement | undefined }
+  | {
+    readonly type: "version";
+    change: VersionChange;
+    replacement: Replacement | undefined;
+    note: AuditNote;
+    /** `undefined` for a deletion. */
+    facts: EntryFacts | undefined;
+  }
   | { readonly type: "visible"; change: VisibleChange };
 
 /** A batch that was decided. */
@@ -138,9 +149,11 @@ class Step {
     this.#change(seen, true);
   }
 
-  remove({ remove = [] }: IndexBatch): void {
+  remove({ remove = [], by = "" }: IndexBatch): void {
     for (const key of remove) {
-      if (this.#version(key)?.type !== "entry") continue;
+      const before = this.#version(key);
+      if (before?.type !== "entry") continue;
+      if (key.sequence !== undefined && key.sequence !== before.entry.sequence) continue;
       const { context } = this.#sources;
       const identity: EntryKey = {
         namespace: key.namespace,
@@ -153,11 +166,14 @@ class Step {
       const sequence = ++this.overlay.sequence;
       const tombstone = { ...identity, stamp, sequence };
       this.overlay.versions.set(toHex(record.id), { type: "tombstone", tombstone });
-      this.#records.push(record);
+      const note = { kind: "delete", writer: by, before: bodyOf(before.entry) } as const;
+      this.#push(record, note);
       this.#changes.push({
         type: "version",
         change: { record, key: identity, stamp, sequence },
         replacement: undefined,
+        note,
+        facts: undefined,
       });
       this.#removed++;
     }
@@ -178,11 +194,18 @@ class Step {
     const sequence = ++this.overlay.sequence;
     const entry: Entry = { ...facts, stamp, sequence, used: replaced?.used ?? 0 };
     this.overlay.versions.set(toHex(record.id), { type: "entry", entry });
-    this.#records.push(record);
+    const note: AuditNote = {
+      kind: replaced ? "replace" : "put",
+      writer: "",
+      before: replaced && bodyOf(replaced),
+    };
+    this.#push(record, note);
     this.#changes.push({
       type: "version",
       change: { record, key: facts, stamp, sequence },
       replacement: replaced && replacementOf(replaced, facts),
+      note,
+      facts,
     });
     this.#puts.push({ entry, replaced });
   }
@@ -190,6 +213,13 @@ class Step {
   finish(): Decided {
     const outcome = { puts: this.#puts, removed: this.#removed };
     return { records: this.#records, changes: this.#changes, outcome };
+  }
+
+  /** The note directly before its change: whichever of the two a crash cuts off, none is alone. */
+  #push(record: VersionChange["record"], note: AuditNote): void {
+    const { audited, context } = this.#sources;
+    if (audited) this.#records.push(encodeNote(note, record.id, context.seal));
+    this.#records.push(record);
   }
 
   #nextVersion(namespace: string): Version {
@@ -256,6 +286,10 @@ function factsOf(draft: EntryDraft): EntryFacts {
     inputs: { ...draft.inputs },
     headers: { ...draft.headers },
   };
+}
+
+function bodyOf({ blobs }: EntryFacts): Digest | undefined {
+  return blobs[0]?.digest;
 }
 
 function blobRow({ digest, size }: BlobRef): BlobRow {
