@@ -7,6 +7,7 @@ import { noSeal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
+import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
@@ -17,12 +18,14 @@ import { openPackWriter } from "../store/pack/writer.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
+import { createInsight } from "./insight.ts";
 import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
 import { ensureStoreFolder } from "./store_format.ts";
+import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
 
@@ -118,6 +121,15 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     }),
   );
   audited = () => index.auditBytes();
+  const context = { keys, seal: noSeal };
+  const usage = stack.use(
+    new LazyUsage({
+      path: paths.usage,
+      context,
+      clock,
+      report: (error) => report(error.message),
+    }),
+  );
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
@@ -139,7 +151,22 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     tokens,
     adminToken,
     cache,
-    maintenance: createMaintenance({ packs, index, presence, chunks, port }),
+    maintenance: createMaintenance({
+      packs,
+      index,
+      presence,
+      chunks,
+      port,
+      checkAudit: (signal) => checkAudit(paths.audit, context, { signal }),
+    }),
+    usage,
+    insight: createInsight({
+      cache,
+      tokens,
+      auditDir: paths.audit,
+      context,
+      usage: (query) => Promise.resolve(usage.query(query)),
+    }),
     services: {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),

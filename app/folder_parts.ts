@@ -9,6 +9,7 @@ export interface FolderPaths {
   readonly index: string;
   readonly tokens: string;
   readonly audit: string;
+  readonly usage: string;
 }
 
 /** The paths of this folder. */
@@ -19,6 +20,7 @@ export function pathsOf(dir: string): FolderPaths {
     index: `${dir}/index.sqlite`,
     tokens: `${dir}/auth.sqlite`,
     audit: `${dir}/audit`,
+    usage: `${dir}/usage.sqlite`,
   };
 }
 

@@ -2,9 +2,11 @@
 import { Command, CommanderError } from "commander";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addHas } from "./commands/has.ts";
+import { addInspect } from "./commands/inspect.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
 import { addRm } from "./commands/rm.ts";
@@ -62,6 +64,8 @@ export function buildProgram(
     addHas,
     addLs,
     addRm,
+    addInspect,
+    addAudit,
     addStats,
     addToken,
     addVerify,

@@ -6,6 +6,7 @@ import type { BlobRef, EntryKey } from "../core/entry.ts";
 import type { SignalOptions } from "../core/bytes.ts";
 import { throwIfAborted } from "../core/abort.ts";
 import type { IndexWriter } from "../index/contract.ts";
+import type { AuditCheck } from "../index/audit/read.ts";
 import { idOf, isOneChunk } from "../store/cas/presence.ts";
 import type { Presence } from "../store/cas/presence.ts";
 import type { PackWriter } from "../store/pack/writer.ts";
@@ -17,6 +18,7 @@ export interface MaintenanceParts {
   readonly presence: Presence;
   readonly chunks: ChunkSource;
   readonly port: WriterPort;
+  checkAudit(signal: AbortSignal | undefined): Promise<AuditCheck>;
 }
 
 /** Milliseconds a record is left alone after it was stored: its link may be on the way. */
@@ -81,6 +83,8 @@ async function verify(
   for (const key of broken.entries) {
     tell(`entry ${key.key}`, `${key.namespace}, ${key.scope}, ${key.protocol}: names a lost blob`);
   }
+  const audit = await parts.checkAudit(signal);
+  for (const { where, what } of audit.problems) tell(where, what);
   let repaired = 0;
   if (repair) {
     repaired = damaged.length + broken.lost.length + broken.entries.length;
@@ -97,6 +101,8 @@ async function verify(
     lost: broken.lost.length,
     broken_entries: broken.entries.length,
     repaired,
+    audit_rows: audit.rows,
+    audit_damaged: audit.problems.length,
     problems,
   };
 }

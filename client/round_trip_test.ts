@@ -18,6 +18,7 @@ import { parseToken } from "../core/token.ts";
 import { policy } from "../policy/decide.ts";
 import { createHandler } from "../server/handler.ts";
 import { assertNoLeaks } from "../test/helpers/leaks.ts";
+import { memoryInsight } from "../test/helpers/memory_insight.ts";
 import { createMemoryCache } from "../test/helpers/memory_cache.ts";
 import type { MemoryCache } from "../test/helpers/memory_cache.ts";
 import { tempDir } from "../test/helpers/temp.ts";
@@ -40,6 +41,8 @@ const CLEAN = {
   quarantined: 0,
   lost: 0,
   broken_entries: 0,
+  audit_rows: 5,
+  audit_damaged: 0,
   repaired: 0,
   problems: [{ what: "nothing", where: "nowhere" }],
 };
@@ -61,6 +64,7 @@ async function withServer(work: (world: World) => Promise<void>): Promise<void> 
     const handler = createHandler({
       cache: memory,
       maintenance: { verify: async () => CLEAN, gc: async () => FREED },
+      insight: memoryInsight(memory),
       tokens,
       policy,
       clock,

@@ -72,6 +72,9 @@ export interface VerifyReport {
   readonly lost: number;
   /** Entries that name a lost or quarantined blob. */
   readonly broken_entries: number;
+  /** Rows of the audit, and places of it that are damaged: nothing brings those back. */
+  readonly audit_rows: number;
+  readonly audit_damaged: number;
   /** With `repair`: how many of these were dropped cleanly. */
   readonly repaired: number;
   readonly problems: readonly { readonly what: string; readonly where: string }[];

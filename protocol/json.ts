@@ -11,8 +11,10 @@ import { MAX_BATCH_DIGESTS, MAX_ENTRY_BLOBS, MAX_TAG_BYTES, MAX_TAGS } from "../
 import { VERBS } from "../core/policy.ts";
 
 const MAX_INPUTS = 1024;
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const digest = v.pipe(
+/** A whole number, 0 or more. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A digest, with or without its prefix. */
+export const digest = v.pipe(
   v.string(),
   v.check((text) => /^(?:sha256-)?[0-9a-f]{64}$/.test(text), "want 64 lowercase hex digits"),
   v.transform((text): Digest => parseDigest(text)),
@@ -188,6 +190,8 @@ export const VerifyReportSchema = v.object({
   quarantined: count,
   lost: count,
   broken_entries: count,
+  audit_rows: v.optional(count, 0),
+  audit_damaged: v.optional(count, 0),
   repaired: count,
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });

@@ -1,5 +1,13 @@
 /** The files of the audit: `<folder>/<number>.log`, records one behind the other, no header. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import type { Bytes } from "../../core/digest.ts";
 import { toCacheError } from "../../core/errors.ts";
 import type { CacheError } from "../../core/errors.ts";

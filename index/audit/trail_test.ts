@@ -236,7 +236,10 @@ Deno.test("a damaged byte of the audit costs its row alone, and the check names 
   const context = { keys: store.world.keys, seal: noSeal };
   const { rows, problems } = await checkAudit(store.folder, context);
   assert.equal(rows, 4);
-  assert.match(problems.map(({ what, where }) => `${where}: ${what}`).join(), /^audit file 1, byte/);
+  assert.match(
+    problems.map(({ what, where }) => `${where}: ${what}`).join(),
+    /^audit file 1, byte/,
+  );
   await store.close();
 });
 

@@ -195,10 +195,14 @@ export class SqliteWriter implements IndexWriter {
   /** A compaction drops the notes, so every row must be on the disk before. */
   #settleAudit(): void {
     if (this.#trail?.behind) {
-      throw new CacheError("unavailable", "Cannot compact the log: the audit does not have it yet", {
-        operation: "index.compact",
-        retry: "temporary",
-      });
+      throw new CacheError(
+        "unavailable",
+        "Cannot compact the log: the audit does not have it yet",
+        {
+          operation: "index.compact",
+          retry: "temporary",
+        },
+      );
     }
     this.#trail?.sync();
   }
