@@ -46,7 +46,7 @@ export class RemoteInsight implements Insight {
     const input: RemoveInput = { ...filter, dry_run: dryRun, ...(keys ? { keys: [...keys] } : {}) };
     const json = await this.#http.askJson({
       method: "POST",
-      path: nativePath(namespace, "admin", "remove"),
+      path: nativePath(namespace, "remove"),
       headers: { "content-type": "application/json" },
       body: bytesSource(new TextEncoder().encode(JSON.stringify(input))),
       // A second try of a step that succeeded unseen would tell that nothing was there.

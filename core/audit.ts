@@ -11,10 +11,7 @@ export type AuditKind = typeof AUDIT_KINDS[number];
 /** A change of an entry. */
 export interface EntryChange extends EntryKey {
   readonly kind: "put" | "replace" | "delete";
-  /**
-   * Milliseconds since 1970 by the writer's hybrid clock: never earlier than the change before it,
-   * even when the machine's clock jumped back.
-   */
+  /** Milliseconds since 1970. Rows are in the order of the changes, also where a clock jumped. */
   readonly at: number;
   /** Name of the token that did it; `local` for a command on the folder itself. */
   readonly writer: string;

@@ -12,7 +12,7 @@ const MAX_KEYS = 1000;
 const key = v.pipe(v.string(), v.maxBytes(MAX_KEY_BYTES));
 const name = v.pipe(v.string(), v.maxBytes(256));
 
-/** `POST /v1/admin/remove`: entries of one namespace that match all of these; at least one. */
+/** `POST /v1/remove`: entries of one namespace that match all of these; at least one. */
 export const RemoveInputSchema = v.pipe(
   v.strictObject({
     keys: v.optional(v.pipe(v.array(key), v.minLength(1), v.maxLength(MAX_KEYS))),

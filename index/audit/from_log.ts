@@ -85,8 +85,9 @@ export function readyRow(
 ): ReadyRow {
   const { note, key, facts } = change;
   const { hlc, position, record, context } = place;
-  const row: Omit<EntryChange, "at"> = {
+  const row: EntryChange = {
     kind: note.kind,
+    at: note.at,
     writer: facts ? facts.writer : note.writer,
     namespace: key.namespace,
     scope: key.scope,

@@ -1,8 +1,7 @@
 /** Reads the audit on any thread: the files only grow, and rows are in them when acknowledged. */
-import { decodeAuditRow, placeOfRow } from "../../codec/audit_record.ts";
+import { decodeAuditRow, timeOf } from "../../codec/audit_record.ts";
 import { entryId } from "../../codec/entry_id.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
-import { hlcMs } from "../../codec/hlc.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { scanRecords } from "../../codec/record_scan.ts";
 import { throwIfAborted } from "../../core/abort.ts";
@@ -13,7 +12,6 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { EntryKey } from "../../core/entry.ts";
 import { isKind } from "../../core/errors.ts";
 import { auditFiles, openAuditFile } from "./files.ts";
-import type { AuditFile } from "./files.ts";
 
 /** Where a reader has come to. */
 export interface AuditCursor {
@@ -42,7 +40,8 @@ export async function* readAudit(
   const { after, keys, since, signal } = options;
   const ids = keys?.map((key) => entryId(context.keys, key));
   let count = 0;
-  for (const file of wantedFiles(dir, options)) {
+  const files = auditFiles(dir).filter(({ number }) => !after || number >= after.file);
+  for (const file of files) {
     using open = openAuditFile(file.path);
     if (!open) continue; // rotated away meanwhile
     const from = after?.file === file.number ? after.offset : 0;
@@ -54,7 +53,7 @@ export async function* readAudit(
       if (event.type !== "record") continue;
       const { header, stored: body, offset } = event;
       if (ids && !ids.some((id) => equalBytes(id, header.id))) continue;
-      if (since !== undefined && hlcMs(placeOfRow({ body }).hlc) < since) continue;
+      if (since !== undefined && timeOf({ body }) < since) continue;
       const row = decodeAuditRow({ kind: "audit", id: header.id, body }, context.seal);
       if (!row || !isWanted(row, options)) continue;
       const behind = offset + RECORD_HEADER_BYTES + body.length;
@@ -105,22 +104,4 @@ export async function checkAudit(
     }
   }
   return { rows, problems };
-}
-
-/** Files that may hold what is wanted: one that ends before `since` is not opened twice. */
-function wantedFiles(dir: string, { after, since }: ReadAuditOptions): AuditFile[] {
-  const files = auditFiles(dir).filter(({ number }) => !after || number >= after.file);
-  if (since === undefined) return files;
-  const first = files.findLastIndex((file) => beginOf(file) <= since);
-  return files.slice(Math.max(first, 0));
-}
-
-/** Milliseconds of the first row; infinite for a file without one. */
-function beginOf({ path, size }: AuditFile): number {
-  using file = openAuditFile(path);
-  if (!file) return Infinity;
-  for (const event of scanRecords(file.read, 0, Math.min(size, 64 * 1024))) {
-    if (event.type === "record") return hlcMs(placeOfRow({ body: event.stored }).hlc);
-  }
-  return Infinity;
 }

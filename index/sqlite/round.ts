@@ -43,6 +43,8 @@ export interface RoundSources {
   readonly sequence: number;
   /** The newest time of any change. */
   readonly hlc: bigint;
+  /** Milliseconds since 1970, for the audit. */
+  readonly now: () => number;
   /** Whether notes for the audit go to the log. */
   readonly audited: boolean;
 }
@@ -166,7 +168,12 @@ class Step {
       const sequence = ++this.overlay.sequence;
       const tombstone = { ...identity, stamp, sequence };
       this.overlay.versions.set(toHex(record.id), { type: "tombstone", tombstone });
-      const note = { kind: "delete", writer: by, before: bodyOf(before.entry) } as const;
+      const note: AuditNote = {
+        kind: "delete",
+        at: this.#sources.now(),
+        writer: by,
+        before: bodyOf(before.entry),
+      };
       this.#push(record, note);
       this.#changes.push({
         type: "version",
@@ -196,6 +203,7 @@ class Step {
     this.overlay.versions.set(toHex(record.id), { type: "entry", entry });
     const note: AuditNote = {
       kind: replaced ? "replace" : "put",
+      at: this.#sources.now(),
       writer: "",
       before: replaced && bodyOf(replaced),
     };

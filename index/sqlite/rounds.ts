@@ -144,6 +144,7 @@ export class Rounds {
       sequence,
       // The audit's too: a log that was compacted may have forgotten the newest deletion.
       hlc: newest.reduce((a, b) => a > b ? a : b),
+      now: () => clock.now(),
       audited: trail !== undefined,
     });
   }

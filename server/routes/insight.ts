@@ -1,4 +1,4 @@
-/** Routes for incidents: `/v1/inspect`, `/v1/admin/remove`, `/v1/audit`, `/v1/stats/history`. */
+/** Routes for incidents: `/v1/inspect`, `/v1/remove`, `/v1/audit`, `/v1/stats/history`. */
 import { CacheError } from "../../core/errors.ts";
 import { reachOf, USAGE_GROUPS } from "../../core/insight.ts";
 import type { UsageGroup } from "../../core/insight.ts";
@@ -31,9 +31,9 @@ export const INSIGHT_ROUTES: readonly Route[] = [
     methods: { GET: { verb: "read", run: inspect } },
   },
   {
-    name: "admin.remove",
+    name: "remove",
     tool: "native",
-    pattern: "/v1/admin/remove",
+    pattern: "/v1/remove",
     methods: { POST: { verb: "invalidate", run: remove } },
   },
   {
