@@ -43,7 +43,7 @@ export async function auditPage(sources: AuditSources, query: AuditQuery): Promi
       const entry = nextEntry?.done === false ? nextEntry.value : undefined;
       const change = nextToken.done ? undefined : nextToken.value;
       if (!entry && !change) return { rows, next: undefined };
-      if (change && (!entry || change.row.at < entry.row.at)) {
+      if (change && (!entry || change.row.at <= entry.row.at)) {
         rows.push(change.row);
         place = { ...place, token: change.no };
         nextToken = token.next();

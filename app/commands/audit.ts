@@ -75,8 +75,11 @@ function limit(text: string): number {
   throw new InvalidArgumentError("Want a whole number, 1 or more.");
 }
 
-function asJson(row: AuditRow): Record<string, unknown> {
-  return { ...row, at: new Date(row.at).toISOString() };
+/** A change as `--json` has it. */
+export function asJson(row: AuditRow): Record<string, unknown> {
+  const at = new Date(row.at).toISOString();
+  if (row.kind === "token") return { ...row, at };
+  return { ...row, at, before: row.before ?? null, after: row.after ?? null };
 }
 
 /** A change on one line: time, kind, who, what. */

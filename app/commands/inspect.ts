@@ -4,7 +4,7 @@ import { reachOf } from "../../core/insight.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
 import { EXIT } from "../exit_codes.ts";
 import { shown } from "../output.ts";
-import { asLine } from "./audit.ts";
+import { asJson as changeJson, asLine } from "./audit.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
 
@@ -56,7 +56,7 @@ function asJson(key: string, { entries, history }: Inspection): Record<string, u
         blobs,
       };
     }),
-    history: history.map((row) => ({ ...row, at: iso(row.at) })),
+    history: history.map(changeJson),
   };
 }
 

@@ -17,7 +17,6 @@ import type {
   EntryId,
   EntryKey,
 } from "../../core/entry.ts";
-import { CacheError } from "../../core/errors.ts";
 import { MAX_ENTRY_BLOBS } from "../../core/limits.ts";
 import type { PutOutcome, ScanItem } from "../../core/metadata_index.ts";
 import type { LogRecord } from "../../core/record.ts";
@@ -25,6 +24,7 @@ import { checkSize } from "../blob_check.ts";
 import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.ts";
 import { replacementOf } from "../replacement.ts";
 import type { VersionChange, VisibleChange } from "./changes.ts";
+import { factsOf, taken } from "./draft.ts";
 
 /** What a decision asks of the tables and the clock. */
 export interface RoundSources {
@@ -191,7 +191,7 @@ class Step {
     const before = this.#version(draft);
     const replaced = before?.type === "entry" ? before.entry : undefined;
     if (draft.mutability === "immutable" && replaced && await this.#isComplete(replaced)) {
-      throw conflict(draft);
+      throw taken(draft);
     }
     const { record, stamp } = encodeEntry(
       facts,
@@ -277,25 +277,6 @@ class Step {
   }
 }
 
-/** Only what an entry has: a caller's object may hold more, and what is read back would differ. */
-function factsOf(draft: EntryDraft): EntryFacts {
-  for (const blob of draft.blobs) checkSize(blob);
-  return {
-    namespace: draft.namespace,
-    scope: draft.scope,
-    protocol: draft.protocol,
-    key: draft.key,
-    content: draft.content,
-    blobs: draft.blobs.map(({ digest, size }) => ({ digest, size })),
-    tags: [...draft.tags],
-    writer: draft.writer,
-    created: draft.created,
-    cost: draft.cost,
-    inputs: { ...draft.inputs },
-    headers: { ...draft.headers },
-  };
-}
-
 function bodyOf({ blobs }: EntryFacts): Digest | undefined {
   return blobs[0]?.digest;
 }
@@ -312,13 +293,4 @@ function gather(map: Map<string, BlobRef[]>, namespace: string, blob: BlobRef): 
 
 function visibleName(namespace: string, digest: Digest): string {
   return `${namespace} ${digest}`; // neither holds a space
-}
-
-function conflict({ namespace, scope, protocol, key }: EntryKey): CacheError {
-  return new CacheError(
-    "conflict",
-    `Cannot replace entry "${key.slice(0, 200)}": a complete one is there and its protocol ` +
-      `"${protocol}" is immutable, want another key`,
-    { operation: "index.put", context: { namespace, scope, protocol } },
-  );
 }

@@ -6,6 +6,7 @@ import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
+import { incidentCases } from "./http_api_incident.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -58,6 +59,7 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...entryCases,
   ...adapterCases,
   ...accessCases,
+  ...incidentCases,
 };
 
 /** Registers the suite for one way to open a server. */
