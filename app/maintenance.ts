@@ -87,9 +87,10 @@ async function verify(
   for (const { where, what } of audit.problems) tell(where, what);
   let repaired = 0;
   if (repair) {
-    repaired = damaged.length + broken.lost.length + broken.entries.length;
+    repaired = damaged.length + broken.lost.length + broken.entries.length + audit.problems.length;
     await drop(parts, broken);
     packs.forgetDamage();
+    if (audit.problems.length > 0) index.mendAudit();
   }
   const { segments } = packs.stats();
   return {

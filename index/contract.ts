@@ -148,4 +148,6 @@ export interface IndexWriter extends EntryIndex {
   compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
   /** Bytes of the audit's files. */
   auditBytes(): number;
+  /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */
+  mendAudit(): void;
 }

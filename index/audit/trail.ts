@@ -12,6 +12,7 @@ import type { LogPort, LogPosition, PlainRecord } from "../../core/record.ts";
 import { auditError, auditFiles, auditPath, makeAuditFolder, openAuditFile } from "./files.ts";
 import { syncFolder } from "./files.ts";
 import type { AuditFile } from "./files.ts";
+import { mendFile } from "./mend.ts";
 
 /** How large the audit may get. */
 export interface AuditLimits {
@@ -143,6 +144,22 @@ export class AuditTrail {
     }
   }
 
+  /**
+   * Cuts damage out of all files. The newest one is closed first: the others are never written.
+   * @throws {CacheError} what the system threw
+   */
+  mend(): void {
+    try {
+      if (this.#end > 0) this.#rotate();
+      for (const [n, file] of this.#full.entries()) {
+        this.#full[n] = { ...file, size: mendFile(file) };
+      }
+      syncFolder(this.#options.dir);
+    } catch (thrown) {
+      throw auditError(thrown, "mend");
+    }
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -177,7 +194,7 @@ export class AuditTrail {
     const file = openSync(auditPath(dir, this.#number + 1), "wx+", 0o600);
     syncFolder(dir);
     closeSync(this.#file);
-    const { number } = { number: this.#number };
+    const number = this.#number;
     this.#full.push({ number, path: auditPath(dir, number), size: this.#end });
     this.#file = file;
     this.#number++;

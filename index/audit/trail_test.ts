@@ -240,6 +240,13 @@ Deno.test("a damaged byte of the audit costs its row alone, and the check names 
     problems.map(({ what, where }) => `${where}: ${what}`).join(),
     /^audit file 1, byte/,
   );
+  store.index.mendAudit();
+  assert.deepEqual(await checkAudit(store.folder, context), { rows: 4, problems: [] });
+  assert.deepEqual(await store.told(), told);
+  await put(store.index, "later", "1");
+  await store.close();
+  await store.open();
+  assert.deepEqual(await store.told(), [...told, "put later anne"]);
   await store.close();
 });
 

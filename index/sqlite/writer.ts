@@ -112,6 +112,9 @@ export class SqliteWriter implements IndexWriter {
   auditBytes(): number {
     return this.#trail?.bytes ?? 0;
   }
+  mendAudit(): void {
+    this.#trail?.mend();
+  }
   namespaces(): string[] {
     return this.#changes.namespaces().map(({ name }) => name);
   }
