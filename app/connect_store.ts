@@ -29,6 +29,7 @@ export function connectStore(url: string, options: ConnectStoreOptions): Opened 
     cache,
     maintenance: cache.admin,
     tokens: cache.admin,
+    insight: cache.insight,
     stats: () => cache.admin.stats(),
     whoami: () => cache.admin.whoami(),
     [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),

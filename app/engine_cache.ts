@@ -1,10 +1,10 @@
 /** The engine as a `Cache`: blob store, index and writer, as one thread sees them. */
 import type { BatchBlobStore } from "../core/blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
-import type { Cache, EntryLookup, Totals } from "../core/cache.ts";
+import type { Cache, EntryLookup, RemoveOptions, Totals } from "../core/cache.ts";
 import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
-import type { BlobRef, Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "../core/entry.ts";
 import { bytesBody } from "../core/bytes.ts";
 import { CacheError } from "../core/errors.ts";
 import { withTreeBlobs } from "../codec/tree_entry.ts";
@@ -35,6 +35,9 @@ export interface EngineCacheParts {
   now(): number;
   totals(): Omit<Totals, "hits" | "misses">;
 }
+
+/** The name of whoever works on the folder itself. */
+export const LOCAL_WRITER = "local";
 
 /** Namespaces whose blob stores are kept open; one more only costs a new object. */
 const MAX_OPEN_NAMESPACES = 1024;
@@ -109,9 +112,10 @@ export class EngineCache implements Cache {
     return put(await this.#parts.port.commit({ entry: draft }));
   }
 
-  async remove(keys: readonly EntryKey[]): Promise<number> {
+  async remove(keys: readonly RemoveKey[], options: RemoveOptions = {}): Promise<number> {
     if (keys.length === 0) return 0;
-    return (await this.#parts.port.commit({ remove: keys })).removed;
+    const { by = LOCAL_WRITER } = options;
+    return (await this.#parts.port.commit({ remove: keys, by })).removed;
   }
 
   scan(options?: ScanOptions): AsyncIterable<ScanItem> {

@@ -3,12 +3,14 @@ import { Command, CommanderError } from "commander";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addGoCacheprog } from "./commands/go_cacheprog.ts";
 import { addHas } from "./commands/has.ts";
 import { addLogin } from "./commands/login.ts";
 import { addHash } from "./commands/hash.ts";
+import { addInspect } from "./commands/inspect.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
 import { addRestore } from "./commands/restore.ts";
@@ -72,6 +74,8 @@ export function buildProgram(
     addHash,
     addLs,
     addRm,
+    addInspect,
+    addAudit,
     addStats,
     addToken,
     addVerify,

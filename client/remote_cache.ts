@@ -24,6 +24,7 @@ import { answerOf } from "./answer.ts";
 import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { RemoteAdmin } from "./remote_admin.ts";
+import { RemoteInsight } from "./remote_insight.ts";
 import { missAsUndefined, RemoteBlobStore, requireSame } from "./remote_blob_store.ts";
 import { RemoteGoCache } from "./remote_go_cache.ts";
 
@@ -39,6 +40,8 @@ export class RemoteCache implements Cache {
   readonly namespace: string;
   /** Tokens, verification, collection and facts of the same server. */
   readonly admin: RemoteAdmin;
+  /** Questions after an incident. */
+  readonly insight: RemoteInsight;
   readonly #http: HttpClient;
   #close: (() => void) | undefined;
 
@@ -50,6 +53,7 @@ export class RemoteCache implements Cache {
     this.#http = http;
     this.admin = parts.admin;
     this.namespace = parts.namespace;
+    this.insight = new RemoteInsight(http, parts.namespace);
     this.#close = parts.close;
   }
 
@@ -208,6 +212,10 @@ export class RemoteCache implements Cache {
     const query = new URLSearchParams({ limit: String(limit) });
     if (options.prefix !== undefined) query.set("prefix", options.prefix);
     if (options.protocol !== undefined) query.set("protocol", options.protocol);
+    if (options.writer !== undefined) query.set("writer", options.writer);
+    if (options.since !== undefined) query.set("since", String(Math.max(0, options.since)));
+    if (options.until !== undefined) query.set("until", String(Math.max(0, options.until)));
+    if (options.scopes?.length === 1) query.set("scope", options.scopes[0]!);
     if (after !== undefined) query.set("after", after);
     if (options.order === "newest") query.set("order", "newest");
     if (options.bodyOnly) query.set("blobs", "first");

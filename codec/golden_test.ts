@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { Bytes } from "../core/digest.ts";
 import { digestOf, fromHex, sha256, toHex } from "../core/digest.ts";
 import type { EntryFacts } from "../core/entry.ts";
+import { decodeAuditRow, decodeNote, encodeAuditRow, encodeNote } from "./audit_record.ts";
 import { DEFAULT_CHUNKER } from "./chunker.ts";
 import { decodeEntry, decodeTombstone, encodeEntry, encodeTombstone } from "./entry_record.ts";
 import { decodeFooter, decodeTrailer, encodeFooter, TRAILER_BYTES } from "./footer.ts";
@@ -60,6 +61,22 @@ const tree: readonly TreeEntry[] = [
   { type: "folder", path: "empty", mode: 0o700 },
   { type: "link", path: "é", target: "bin/run" },
 ];
+const changedId = sha256(hello);
+const note = {
+  kind: "delete",
+  at: 1_700_000_000_000,
+  writer: "ci",
+  before: digestOf(hello),
+} as const;
+const place = { hlc: version.hlc, position: { segment: 5, offset: 56 }, id: changedId };
+const change = {
+  ...note,
+  namespace: "web",
+  scope: "main",
+  protocol: "kv",
+  key: "8f3a",
+  after: undefined,
+} as const;
 
 function recipe(count: number) {
   const builder = new RecipeBuilder(DEFAULT_CHUNKER);
@@ -83,6 +100,8 @@ const made: Readonly<Record<keyof typeof GOLDEN, () => Bytes>> = {
   tombstone: () => encodeTombstone(facts, version, context).record.body,
   visibility: () => encodeVisibility(visibility, context).body,
   tree: () => encodeTree(tree),
+  auditNote: () => encodeNote(note, changedId, noSeal).body,
+  auditRow: () => encodeAuditRow(change, place, noSeal).body,
 };
 
 Deno.test("every on-disk format is written as its golden bytes", async (t) => {
@@ -132,6 +151,9 @@ Deno.test("golden bytes of log records are read", () => {
   assert.equal(tombstone.key.key, facts.key);
   const seen = decodeVisibility(fromHex(GOLDEN.visibility), context);
   assert.deepEqual([seen.namespace, seen.linked, seen.blobs.length], ["web", true, 2]);
+  const audit = (body: string) => ({ kind: "audit" as const, id: changedId, body: fromHex(body) });
+  assert.deepEqual(decodeNote(audit(GOLDEN.auditNote), noSeal), note);
+  assert.deepEqual(decodeAuditRow(audit(GOLDEN.auditRow), noSeal), change);
 });
 
 Deno.test("golden bytes of a tree's manifest are read", () => {
@@ -188,4 +210,13 @@ const GOLDEN = {
   tree:
     "56545245010000000300000001ed01070062696e2f72756e05000000000000002cf24dba5fb0a30e26e83b2ac5" +
     "b9e29e1b161e5c1fa7425e73043362938b982402c0010500656d7074790300000200c3a9070062696e2f72756e",
+  auditNote:
+    "010803000068e5cf8b0100005b226369222c227368613235362d32636632346462613566623061333065323665" +
+    "383362326163356239653239653162313631653563316661373432356537333034333336323933386239383234" +
+    "225d",
+  auditRow:
+    "010803010068e5cf8b01000001000068e5cf8b01050000000000000038000000000000005b226369222c227368" +
+    "613235362d32636632346462613566623061333065323665383362326163356239653239653162313631653563" +
+    "316661373432356537333034333336323933386239383234222c6e756c6c2c22776562222c226d61696e222c22" +
+    "6b76222c2238663361225d",
 } as const;

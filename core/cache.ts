@@ -4,7 +4,7 @@
  */
 import type { BatchBlobStore } from "./blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
-import type { BlobRef, Entry, EntryDraft, EntryKey } from "./entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "./entry.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
 
 /** An entry to look for: the first of the scopes that has it wins. */
@@ -16,6 +16,12 @@ export interface EntryLookup extends Omit<EntryKey, "scope"> {
 
 /** A draft whose body is not hashed yet: `blobs` are the further ones, the body is put in front. */
 export type BodyDraft = EntryDraft;
+
+/** Options of {@linkcode Cache.remove}. */
+export interface RemoveOptions extends SignalOptions {
+  /** Name of the token that removes, for the audit. Default `local`; a server knows it itself. */
+  readonly by?: string | undefined;
+}
 
 /** Totals, current at once. */
 export interface Totals {
@@ -50,8 +56,8 @@ export interface Cache extends AsyncDisposable {
    * `invalid_argument` for a manifest that is refused
    */
   link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome>;
-  /** Deletes entries; tells how many were there. */
-  remove(keys: readonly EntryKey[], options?: SignalOptions): Promise<number>;
+  /** Deletes entries; tells how many were there (and, if one was named, of that version). */
+  remove(keys: readonly RemoveKey[], options?: RemoveOptions): Promise<number>;
   /** Entries in order. */
   scan(options?: ScanOptions): AsyncIterable<ScanItem>;
   /** Totals over all namespaces, current at once. */
@@ -70,6 +76,9 @@ export interface VerifyReport {
   readonly lost: number;
   /** Entries that name a lost or quarantined blob. */
   readonly broken_entries: number;
+  /** Rows of the audit, and places of it that are damaged: nothing brings those back. */
+  readonly audit_rows: number;
+  readonly audit_damaged: number;
   /** With `repair`: how many of these were dropped cleanly. */
   readonly repaired: number;
   readonly problems: readonly { readonly what: string; readonly where: string }[];

@@ -76,6 +76,25 @@ export const RESPONSE_STALL_MS = 60_000;
 /** Milliseconds a connection may live without having sent one whole request header. */
 export const HEADER_TIMEOUT_MS = 15_000;
 
+/** Hours and days of usage that are kept, of those in which something happened. */
+export const USAGE_HOURS = 14 * 24;
+export const USAGE_DAYS = 400;
+
+/** Tools and namespaces of one hour that are counted apart; all further ones share one line. */
+export const USAGE_GROUPS_PER_HOUR = 2000;
+
+/** Milliseconds between two writes of usage: what a crash may lose of it. */
+export const USAGE_FLUSH_MS = 5000;
+
+/** Bytes of all files of the audit together: about a million changes; the oldest file goes first. */
+export const AUDIT_TOTAL_BYTES = 256 * 1024 * 1024;
+
+/** Bytes at which a file of the audit is full; a start reads one such file. */
+export const AUDIT_FILE_BYTES = 8 * 1024 * 1024;
+
+/** Changes of tokens that `auth.sqlite` keeps; the oldest go first. */
+export const AUDIT_TOKEN_ROWS = 100_000;
+
 /** Milliseconds that a graceful stop waits for what is in flight. */
 export const STOP_GRACE_MS = 10_000;
 

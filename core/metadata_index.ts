@@ -11,6 +11,12 @@ export interface ScanOptions extends SignalOptions {
   readonly protocol?: string | undefined;
   /** Only keys that begin with this. */
   readonly prefix?: string | undefined;
+  /** Only entries that this token wrote, by its name. */
+  readonly writer?: string | undefined;
+  /** Only entries that were created then or later, milliseconds since 1970. */
+  readonly since?: number | undefined;
+  /** Only entries that were created before, milliseconds since 1970. */
+  readonly until?: number | undefined;
   /**
    * `key`: by (namespace, scope, protocol, key); `sequence`: oldest change first; `newest`: entries
    * alone, latest change of this store first, whatever clocks say, and namespace, scopes and

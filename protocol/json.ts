@@ -17,8 +17,10 @@ import {
 import { VERBS } from "../core/policy.ts";
 
 const MAX_INPUTS = 1024;
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const digest = v.pipe(
+/** A whole number, 0 or more. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A digest, with or without its prefix. */
+export const digest = v.pipe(
   v.string(),
   v.check((text) => /^(?:sha256-)?[0-9a-f]{64}$/.test(text), "want 64 lowercase hex digits"),
   v.transform((text): Digest => parseDigest(text)),
@@ -203,6 +205,8 @@ export const VerifyReportSchema = v.object({
   quarantined: count,
   lost: count,
   broken_entries: count,
+  audit_rows: v.optional(count, 0),
+  audit_damaged: v.optional(count, 0),
   repaired: count,
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });

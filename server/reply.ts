@@ -18,7 +18,7 @@ const DIGEST_PREFIX = 12;
 
 /** What is known of a request's answer so far. */
 export class Reply {
-  readonly tally: Tally = { received: 0, sent: 0, digest: undefined };
+  readonly tally: Tally = { received: 0, sent: 0, digest: undefined, lookup: false, cost: 0 };
   /** Name of the token, once it is known. */
   principal = "";
   readonly #deps: ServerDeps;
@@ -138,6 +138,8 @@ export class Reply {
       bytesReceived: this.tally.received,
       bytesSent: this.tally.sent,
       milliseconds: clock.monotonic() - this.#started,
+      lookup: this.tally.lookup,
+      savedMs: outcome === "hit" && this.#method === "GET" ? this.tally.cost : 0,
       ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
     });
   }

@@ -7,7 +7,7 @@ import type { Entry, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import type { RangeSummary, ScanItem, ScanOptions, Visibility } from "../../core/metadata_index.ts";
 import type { IndexTotals, Present } from "../contract.ts";
-import { matchesKey, scanFilter } from "../scan_filter.ts";
+import { matchesFacts, matchesKey, scanFilter } from "../scan_filter.ts";
 import type { ScanFilter } from "../scan_filter.ts";
 import { compareKeys } from "../text_order.ts";
 import { isDamage, translated } from "./errors.ts";
@@ -60,6 +60,7 @@ export class Reading {
     for (const item of pages) {
       throwIfAborted(options.signal);
       if (item.type === "tombstone" && !filter.tombstones) continue;
+      if (item.type === "entry" && !matchesFacts(filter, item.entry)) continue;
       if (item.type === "entry" && !filter.incomplete && !await this.#isComplete(item.entry)) {
         continue;
       }

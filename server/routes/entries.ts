@@ -189,7 +189,7 @@ function putAnswer(
 async function remove(exchange: Exchange): Promise<Answer> {
   const { deps, namespace, principal, subject } = exchange;
   const key = { namespace, scope: principal.scope, protocol: protocolOf(exchange), key: subject };
-  const removed = await deps.cache.remove([key]);
+  const removed = await deps.cache.remove([key], { by: principal.name });
   if (removed === 0) throw missing("entry", subject);
   return emptyAnswer(204);
 }

@@ -6,6 +6,7 @@ import { BATCH_ROUTES } from "./blob_batches.ts";
 import { BLOB_ROUTES } from "./blobs.ts";
 import { ENTRY_ROUTES } from "./entries.ts";
 import { INFO_ROUTES } from "./info.ts";
+import { INSIGHT_ROUTES } from "./insight.ts";
 import { SERVER_ROUTES } from "./server_facts.ts";
 import { TOKEN_ROUTES } from "./tokens.ts";
 
@@ -15,6 +16,7 @@ export const NATIVE_ROUTES: readonly Route[] = [
   ...BATCH_ROUTES,
   ...ENTRY_ROUTES,
   ...INFO_ROUTES,
+  ...INSIGHT_ROUTES,
   ...SERVER_ROUTES,
   ...TOKEN_ROUTES,
   ...ADMIN_ROUTES,

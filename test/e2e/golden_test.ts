@@ -26,7 +26,8 @@ const UPDATE = Deno.env.get("VITTE_UPDATE_GOLDEN") === "1";
 const MASKS: readonly (readonly [RegExp, string])[] = [
   [/vrc_[0-9a-f]{16}_[\w-]{43}_[\w-]{43}/g, "<token>"],
   [/"id":"[0-9a-f]{16}"/g, '"id":"<id>"'],
-  [/(?<= )[0-9a-f]{16}(?= )/g, "<sixteen digits>"],
+  [/(?<=[ (])[0-9a-f]{16}(?=[ ,])/g, "<sixteen digits>"],
+  [/"hlc":"\d+","device":"[0-9a-f]{16}","value_hash":"[0-9a-f]{64}"/g, '"hlc":"<n>"'],
   [/[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB are free/g, "<size> of <size> are free"],
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
   [/process \d+ has it open/g, "process <pid> has it open"],

@@ -227,9 +227,13 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
     },
     async remove(keys, options) {
       enter("remove", options);
-      return keys.filter((key) => entries.delete(identity(key))).length;
+      return keys.filter((key) => {
+        const { sequence: at } = entries.get(identity(key)) ?? {};
+        return (key.sequence ?? at) === at && entries.delete(identity(key));
+      }).length;
     },
-    scan: (options) => scan([...entries.values()].filter(isComplete), options),
+    scan: (options) =>
+      scan([...entries.values()].filter((one) => options?.incomplete || isComplete(one)), options),
     async totals(): Promise<Totals> {
       enter("totals");
       const all = [...visible.values()].flatMap((set) => [...set]);

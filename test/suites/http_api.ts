@@ -8,6 +8,7 @@ import { batchCases } from "./http_api_batches.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
 import { goCases } from "./http_api_go.ts";
+import { incidentCases } from "./http_api_incident.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -62,6 +63,7 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...adapterCases,
   ...goCases,
   ...accessCases,
+  ...incidentCases,
 };
 
 /** Registers the suite for one way to open a server. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { entryId, itemId } from "../../codec/entry_id.ts";
 import { sha256, toHex } from "../../core/digest.ts";
 import type { EntryKey } from "../../core/entry.ts";
+import type { ScanOptions } from "../../core/metadata_index.ts";
 import type { IndexCase } from "./metadata_index.ts";
 import { blob, draft, keyed, keysOf, names, putWhole, scanned } from "./metadata_index_world.ts";
 
@@ -70,6 +71,20 @@ export const SCAN_CASES: Readonly<Record<string, IndexCase>> = {
     assert.deepEqual(await keysOf(index, { ...newest, order: "newest", limit: 1 }), ["k1"]);
     const all = await keysOf(index, { ...newest, order: "newest", incomplete: true });
     assert.deepEqual(all, ["k2", "k1"]);
+  },
+  "scan() filters by writer and time, and limits what is left": async (index) => {
+    const times = [1000, 2000, 3000, 4000];
+    const entries = times.flatMap((created) =>
+      ["anne", "bert"].map((writer) => draft(`${created} ${writer}`, { created, writer }))
+    );
+    await index.commit({ entries });
+    const found = (options: ScanOptions) => keysOf(index, options);
+    assert.deepEqual(await found({ writer: "bert", since: 3000 }), ["3000 bert", "4000 bert"]);
+    assert.deepEqual(await found({ until: 2000 }), ["1000 anne", "1000 bert"]);
+    assert.deepEqual(await found({ since: 2000, until: 3000 }), ["2000 anne", "2000 bert"]);
+    assert.deepEqual(await found({ writer: "bert", limit: 2 }), ["1000 bert", "2000 bert"]);
+    assert.deepEqual(await found({ writer: "bert", order: "sequence", limit: 1 }), ["1000 bert"]);
+    assert.deepEqual(await found({ writer: "nobody" }), []);
   },
   "scan() filters by prefix": async (index) => {
     const keys = ["", "a", "a/", "a/\uffff", "a/😀", "a/b", "a0", "b"];
