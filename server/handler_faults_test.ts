@@ -4,7 +4,6 @@ import type { ErrorKind } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
 import { createHandlerFixture, TOKENS } from "../test/helpers/http_fixture.ts";
 import { noise, placeOf } from "../test/suites/http_api_blobs.ts";
-import { ADAPTERS } from "./adapters/adapter_list.ts";
 
 const CCACHE = "/" + "0123456789".repeat(4);
 
@@ -52,22 +51,6 @@ Deno.test("adapters show errors of writers as they are", async () => {
         answer.headers.get("retry-after"),
         status === 503 || status === 504 ? "1" : null,
       );
-    }
-  }
-});
-
-Deno.test("miss tables only ever hide errors of reads, and never a refusal", () => {
-  for (const { routes } of ADAPTERS) {
-    for (const { misses, name } of routes) {
-      if (!misses) continue;
-      assert.deepEqual(misses.write, {}, name);
-      for (const [kind, status] of Object.entries(misses.read)) {
-        assert.equal(status, 404);
-        assert.ok(
-          !["unauthenticated", "permission_denied", "invalid_argument"].includes(kind),
-          kind,
-        );
-      }
     }
   }
 });

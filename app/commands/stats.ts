@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { formatSize } from "../../core/units.ts";
 import { EXIT } from "../exit_codes.ts";
+import { maskedParts } from "../masked.ts";
 import type { Stats } from "../opened.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
@@ -33,5 +34,6 @@ function describe(stats: Stats): string {
     `stored size   ${formatSize(stats.stored_bytes)}${saved}`,
     `hits          ${stats.hits}${share}`,
     `misses        ${stats.misses}`,
+    ...maskedParts(stats).map((part, n) => `${n === 0 ? "hidden" : ""}`.padEnd(14) + part),
   ].join("\n");
 }
