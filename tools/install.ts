@@ -15,8 +15,12 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   zstd: "zstd",
 };
 
-/** npm packages that tests run, each in a folder `.cache/npm/<name>` of its own. */
-const NPM: Readonly<Record<string, string>> = {};
+/** npm packages that tests run and their versions, each in a folder `.cache/npm/<name>` of its own. */
+export const NPM = {
+  metro: "0.87.1",
+  nx: "24.0.6",
+  turbo: "2.11.11",
+} as const;
 
 /** Whether a program is on the PATH or where Debian keeps the administrator's ones. */
 export function hasProgram(name: string): boolean {
