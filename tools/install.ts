@@ -17,6 +17,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 /** npm packages that tests run and their versions, each in a folder `.cache/npm/<name>` of its own. */
 export const NPM = {
+  "@microsoft/rush": "5.179.0",
   metro: "0.87.1",
   nx: "24.0.6",
   turbo: "2.11.11",

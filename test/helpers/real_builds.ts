@@ -18,8 +18,8 @@ export interface Built {
 /** A build tool and its workspace. */
 export interface RealTool {
   readonly tool: Tool;
-  /** Builds in `home`, an empty folder, with this cache. */
-  build(home: string, cache: BuildCache): Promise<Built>;
+  /** Builds `input` in `home`, an empty folder, with this cache. */
+  build(home: string, cache: BuildCache, input?: string): Promise<Built>;
   /** How it says that everything came from the cache. */
   readonly hit: RegExp;
   /** How it says that something was built. */

@@ -35,7 +35,6 @@ module.exports = {
 const FILES = {
   "metro.config.js": CONFIG,
   "src/index.js": 'const answer = require("./answer");\nconsole.log(answer);\n',
-  "src/answer.js": "module.exports = 42;\n",
   "file-map/.keep": "",
 };
 
@@ -43,9 +42,12 @@ const metro: RealTool = {
   tool: "metro",
   hit: /store: [1-9]\d* hits, 0 misses/,
   miss: /store: 0 hits, [1-9]\d* misses/,
-  async build(home, { url, token }) {
+  async build(home, { url, token }, input = "42") {
     const folder = await npmPackage("metro", NPM.metro);
-    await writeFiles(home, FILES);
+    await writeFiles(home, {
+      ...FILES,
+      "src/answer.js": `module.exports = ${JSON.stringify(input)};\n`,
+    });
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
     const words = ["build", "src/index.js", "--out", "out.js", "--platform", "web"];
     const ran = await run(

@@ -16,16 +16,15 @@ const FILES = {
     name: "app",
     targets: { build: { command: "mkdir -p app/out && cp app/in.txt app/out/out.txt" } },
   }),
-  "app/in.txt": "hello\n",
 };
 
 const nx: RealTool = {
   tool: "nx",
   hit: /instead of running the command for 1 out of 1 tasks/,
   miss: /Successfully ran target build(?![^]*instead of running)/,
-  async build(home, { url, token }) {
+  async build(home, { url, token }, input = "hello\n") {
     const folder = await npmPackage("nx", NPM.nx);
-    await writeFiles(home, FILES);
+    await writeFiles(home, { ...FILES, "app/in.txt": input });
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
     const ran = await run([`${home}/node_modules/.bin/nx`, "run", "app:build"], {
       cwd: home,

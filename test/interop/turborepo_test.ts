@@ -18,7 +18,6 @@ const FILES = {
     version: "1.0.0",
     scripts: { build: "mkdir -p out && cp in.txt out/out.txt" },
   }),
-  "packages/app/in.txt": "hello\n",
 };
 
 function turborepo(signature: boolean, args: readonly string[] = []): RealTool {
@@ -27,10 +26,11 @@ function turborepo(signature: boolean, args: readonly string[] = []): RealTool {
     hit: /Cached: +1 cached, 1 total/,
     miss: /cache miss, executing[^]*Cached: +0 cached, 1 total/,
     shown: ["too_large", "token_expired", "token_revoked"],
-    async build(home, { url, token }) {
+    async build(home, { url, token }, input = "hello\n") {
       const folder = await npmPackage("turbo", NPM.turbo);
       await writeFiles(home, {
         ...FILES,
+        "packages/app/in.txt": input,
         "turbo.json": JSON.stringify({
           remoteCache: { signature },
           tasks: { build: { inputs: ["in.txt"], outputs: ["out/**"] } },
