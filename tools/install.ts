@@ -6,6 +6,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ccache: "ccache",
   curl: "curl",
   gcc: "gcc",
+  gradle: "gradle",
+  mvn: "maven",
   nginx: "nginx-light",
   openssl: "openssl",
   sqlite3: "sqlite3",
