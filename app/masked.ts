@@ -10,6 +10,7 @@ const HINTS: readonly (readonly [Trouble, string])[] = [
   ["token_expired", "a build uses a token that has expired: token list, token rotate NAME"],
   ["token_revoked", "a build uses a token that was revoked: give it a new one"],
   ["too_large", "results are larger than --max-blob-size of the server"],
+  ["token_read_only", "a build writes with a token that may only read: give it one with write"],
   ["rate_limited", "the server had too much to do: its log says when"],
   ["unavailable", "the server had too much to do, or its disk did not answer: its log says when"],
   ["timeout", "the server's disk was slow: its log says when"],

@@ -1,6 +1,6 @@
 /** Build tools by the names that paths, logs, counters and reports share. */
 
-/** Every tool that has an adapter; only ever appended to. `plain` is any GET and PUT by key. */
+/** Every tool that has an adapter, or will; only ever appended to. `plain` is any GET and PUT by key. */
 export const TOOLS = [
   "bazel",
   "ccache",
@@ -12,6 +12,7 @@ export const TOOLS = [
   "please",
   "metro",
   "plain",
+  "go",
 ] as const;
 /** One of {@linkcode TOOLS}. */
 export type Tool = typeof TOOLS[number];

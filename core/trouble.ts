@@ -1,9 +1,10 @@
-/** What may be hidden from a build: failures of the cache, and tokens that were good once. */
+/** What may be hidden from a build: failures of the cache, and tokens that can not do what they did. */
 import type { CacheError } from "./errors.ts";
 
 /**
- * Never among them: a token that nobody knows, a right that is missing, a request that is not
- * valid. Hiding those would hide a wrong set-up. Only ever appended to.
+ * Never among them: a token that nobody knows, one that is for another namespace, a request that is
+ * not valid. Hiding those would hide a wrong set-up. A token that may read here but not write is
+ * what a pull request is given; only tools that fail over it have it hidden. Only ever appended to.
  */
 export const TROUBLES = [
   "corrupt",
@@ -15,6 +16,7 @@ export const TROUBLES = [
   "too_large",
   "token_expired",
   "token_revoked",
+  "token_read_only",
 ] as const;
 /** One of {@linkcode TROUBLES}. */
 export type Trouble = typeof TROUBLES[number];
@@ -22,6 +24,6 @@ export type Trouble = typeof TROUBLES[number];
 /** The trouble that an error is; `undefined` for one that must be shown as it is. */
 export function troubleOf(error: CacheError): Trouble | undefined {
   const state = error.context.token_state;
-  const name = error.kind === "unauthenticated" ? `token_${state}` : error.kind;
+  const name = state === undefined ? error.kind : `token_${state}`;
   return TROUBLES.find((trouble) => trouble === name);
 }

@@ -18,7 +18,6 @@ export const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "_apis",
   "sccache",
   "gha",
-  "go",
   "nix",
 ]);
 

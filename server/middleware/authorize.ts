@@ -61,12 +61,14 @@ export function permit(
   asked: { readonly principal: Principal; readonly namespace: string },
 ): void {
   if (action.verb === undefined) return;
+  const { principal } = asked;
   const namespace = action.storeWide ? undefined : asked.namespace;
-  const decision = deps.policy.decide({
-    principal: asked.principal,
-    verb: action.verb,
-    namespace,
-  });
+  const decision = deps.policy.decide({ principal, verb: action.verb, namespace });
   if (decision.allow) return;
-  throw new CacheError(decision.kind, decision.reason, { operation: "policy.decide" });
+  const readOnly = action.verb === "write" && !principal.verbs.includes("write") &&
+    deps.policy.decide({ principal, verb: "read", namespace }).allow;
+  throw new CacheError(decision.kind, decision.reason, {
+    operation: "policy.decide",
+    ...(readOnly ? { context: { token_state: "read_only" } } : {}),
+  });
 }
