@@ -1,4 +1,8 @@
 /** Numbers that all threads share, without a message: slots of one SharedArrayBuffer. */
+import { TOOLS } from "./tools.ts";
+import type { Tool } from "./tools.ts";
+import { TROUBLES } from "./trouble.ts";
+import type { Trouble } from "./trouble.ts";
 
 /** The slots; only ever appended to. */
 export const COUNTERS = [
@@ -28,8 +32,13 @@ export type CounterName = typeof COUNTERS[number];
  * share one. Sharing costs a look-up, never a wrong answer.
  */
 const CHANGE_SLOTS = 65_536;
-const BYTES = COUNTERS.length * 8;
 
+/** How often what was hidden from whom: tool, trouble, times. What never happened is left out. */
+export type MaskedCounts = Partial<Record<Tool, Partial<Record<Trouble, number>>>>;
+
+/** Behind the named slots: one for each tool and trouble. */
+const SLOTS = COUNTERS.length + TOOLS.length * TROUBLES.length;
+const BYTES = SLOTS * 8;
 const SLOT = new Map<CounterName, number>(COUNTERS.map((name, slot) => [name, slot]));
 
 /** Shared counters; every thread makes its own view of the same buffer. */
@@ -41,7 +50,7 @@ export class Counters {
   /** Without a buffer: a new one, all zero. */
   constructor(buffer: SharedArrayBuffer = newBuffer()) {
     this.buffer = buffer;
-    this.#slots = new BigInt64Array(buffer, 0, COUNTERS.length);
+    this.#slots = new BigInt64Array(buffer, 0, SLOTS);
     this.#changes = new Int32Array(buffer, BYTES, CHANGE_SLOTS);
   }
   /** Adds, and tells the new value. */
@@ -53,6 +62,21 @@ export class Counters {
   }
   set(name: CounterName, value: number): void {
     Atomics.store(this.#slots, SLOT.get(name)!, BigInt(value));
+  }
+  /** Counts an answer that hid `trouble` from `tool`. */
+  addMasked(tool: Tool, trouble: Trouble): void {
+    this.add("masked_errors");
+    Atomics.add(this.#slots, maskedSlot(tool, trouble), 1n);
+  }
+  masked(): MaskedCounts {
+    const counts: MaskedCounts = {};
+    for (const tool of TOOLS) {
+      for (const trouble of TROUBLES) {
+        const times = Number(Atomics.load(this.#slots, maskedSlot(tool, trouble)));
+        if (times > 0) (counts[tool] ??= {})[trouble] = times;
+      }
+    }
+    return counts;
   }
   /** Notes that the thing of this name has changed; to be called before anybody is told. */
   noteChange(name: string): void {
@@ -75,4 +99,8 @@ function slotOf(name: string): number {
     hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
   }
   return (hash ^ (hash >>> 16)) & (CHANGE_SLOTS - 1);
+}
+
+function maskedSlot(tool: Tool, trouble: Trouble): number {
+  return COUNTERS.length + TOOLS.indexOf(tool) * TROUBLES.length + TROUBLES.indexOf(trouble);
 }

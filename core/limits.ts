@@ -36,6 +36,12 @@ export const MAX_ENTRY_BLOBS = 200_000;
 /** Bytes. An ActionResult or Tree above this is stored but not parsed. */
 export const MAX_ACTION_RESULT_BYTES = 16 * 1024 * 1024;
 
+/** Bytes of one header that a tool wants back word for word: a signature of 4096 bits fits. */
+export const MAX_TOOL_HEADER_BYTES = 1024;
+
+/** Artifacts in one question of Turborepo, each of which is looked up. */
+export const MAX_ARTIFACT_QUERY = 10_000;
+
 /** Tags of one entry, and UTF-8 bytes of one tag. */
 export const MAX_TAGS = 64;
 export const MAX_TAG_BYTES = 256;
@@ -100,6 +106,9 @@ export const STOP_GRACE_MS = 10_000;
 
 /** Verified tokens one thread remembers; above it the memory is emptied and fills again. */
 export const TOKEN_CACHE_ENTRIES = 10_000;
+
+/** Milliseconds before a token's end from which on it is told: two weeks leave time to renew it. */
+export const TOKEN_SOON_MS = 14 * 86_400_000;
 
 /** Milliseconds: how exact "last used" of a token is; the price is one small write each time. */
 export const TOKEN_TOUCH_MS = 600_000;

@@ -11,6 +11,9 @@ export type Mutability = EntryDraft["mutability"];
 export const MUTABILITY: Readonly<Record<string, Mutability>> = {
   kv: "replaceable",
   plain: "replaceable",
+  rush: "replaceable",
+  please: "replaceable",
+  metro: "replaceable",
   "bazel-ac": "replaceable",
   ccache: "replaceable",
   gradle: "replaceable",

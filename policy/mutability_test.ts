@@ -11,7 +11,10 @@ Deno.test("mutabilityOf() is as each tool promises, and immutable for what nobod
     "gradle",
     "kv",
     "maven",
+    "metro",
     "plain",
+    "please",
+    "rush",
     "turborepo",
   ]);
   for (const name of ["nx", "tree", "exec", "go", "unheard-of", "toString", "__proto__"]) {

@@ -129,6 +129,8 @@ export const StatsSchema = v.object({
   bytes_received: count,
   bytes_sent: count,
   masked_errors: count,
+  /** What was hidden from whom: tool, trouble, times. Servers before 0.2 do not tell. */
+  masked: v.optional(v.record(v.string(), v.record(v.string(), count))),
 });
 /** JSON of `GET /v1/stats`. */
 export type Stats = v.InferInput<typeof StatsSchema>;

@@ -1,17 +1,13 @@
 /** Names on the wire that both ends agree on: first segments, headers, media types, paths. */
 import type { Digest } from "../core/digest.ts";
-
-/** Tools whose adapter answers below `/<tool>/…`, whatever else the path looks like. */
-export const TOOL_SEGMENTS = ["bazel", "ccache", "go"] as const;
-/** One of {@linkcode TOOL_SEGMENTS}. */
-export type ToolSegment = typeof TOOL_SEGMENTS[number];
+import { TOOLS } from "../core/tools.ts";
 
 /**
  * First segments that never are a prefix of somebody's own: tools, parts of this server, and names
  * kept free, so that a path does not change its meaning when their adapter comes.
  */
 export const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
-  ...TOOL_SEGMENTS,
+  ...TOOLS,
   "v1",
   "healthz",
   "metrics",
@@ -20,15 +16,8 @@ export const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "v8",
   "twirp",
   "_apis",
-  "gradle",
-  "maven",
-  "turborepo",
-  "nx",
   "sccache",
   "gha",
-  "metro",
-  "please",
-  "rush",
   "nix",
 ]);
 
@@ -36,8 +25,10 @@ export const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
 export const HEADERS = {
   /** On every answer; the log has the same id. */
   requestId: "vitte-request-id",
-  /** On a 404 that hides an error, see the miss table of each adapter: the kind of the error. */
+  /** On an answer that hides an error, see the miss table of each adapter: what it hides. */
   missReason: "vitte-miss-reason",
+  /** On every answer when the token ends within 14 days: when, in milliseconds since 1970. */
+  tokenExpires: "vitte-token-expires",
   /** Request: tags, separated by commas, each percent-encoded where it must be. */
   tags: "vitte-tags",
   /** Request: milliseconds of work that a hit saves. */

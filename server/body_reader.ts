@@ -103,7 +103,7 @@ export function tooLarge(limit: number, size?: number): CacheError {
     {
       operation: "body.read",
       context: { limit, ...(size === undefined ? {} : { size }) },
-      hint: "blobs and values are bounded by --max-blob-size of the server",
+      hint: "bounded by --max-blob-size of the server, and by --max-size",
     },
   );
 }

@@ -58,7 +58,7 @@ export interface AccessEvent {
   /** `native`, or the tool whose adapter answered. */
   readonly tool: string;
   readonly namespace: string;
-  /** Name of the token; empty if nobody was recognised. */
+  /** Name of the token, also of one that has ended; empty if nobody was recognised. */
   readonly principal: string;
   /** The first 12 hex digits of the blob's digest, or empty. */
   readonly digest: string;

@@ -4,7 +4,9 @@ import type { Principal, Verb } from "../core/policy.ts";
 import type { ParsedPath } from "../protocol/path.ts";
 import type { Answer } from "./answer.ts";
 import type { ServerDeps } from "./deps.ts";
-import type { ErrorKind } from "../core/errors.ts";
+import type { Tool } from "../core/tools.ts";
+import type { Trouble } from "../core/trouble.ts";
+import type { Problem } from "../protocol/problem.ts";
 
 /** Methods that some route knows. */
 export const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"] as const;
@@ -43,19 +45,21 @@ export interface Action {
   run(exchange: Exchange): Answer | Promise<Answer>;
 }
 
-/** How an adapter shows an error: kind and method to status; what is not here, as it is. */
+/**
+ * How an adapter shows troubles, so that they fail no build: what is not here stays as it is. A
+ * miss table can not name anything but a {@linkcode Trouble}, so no refusal is ever hidden.
+ */
 export interface MissTable {
-  /** Errors of GET and HEAD that become this status. */
-  readonly read: Partial<Readonly<Record<ErrorKind, number>>>;
-  /** Errors of PUT, POST and DELETE that become this status. */
-  readonly write: Partial<Readonly<Record<ErrorKind, number>>>;
+  /** GET and HEAD: the status to show, which is that of a miss. */
+  readonly read: Partial<Readonly<Record<Trouble, number>>>;
+  /** PUT, POST and DELETE: the status to show; below 400 the write is taken and dropped. */
+  readonly write: Partial<Readonly<Record<Trouble, number>>>;
 }
 
 /** A place in the URL space. */
 export interface Route {
   readonly name: string;
-  /** `native`, or the tool. */
-  readonly tool: string;
+  readonly tool: Tool | "native";
   /** As OpenAPI writes it: `/v1/blobs/{digest}`. */
   readonly pattern: string;
   readonly methods: Partial<Readonly<Record<Method, Action>>>;
@@ -65,6 +69,8 @@ export interface Route {
   readonly publicRead?: boolean;
   /** Default: nothing is shown as anything else. */
   readonly misses?: MissTable;
+  /** What the body of an error has besides a problem's fields. Default: nothing. */
+  errorFields?(problem: Problem): Readonly<Record<string, unknown>>;
 }
 
 /** A route, and what it made of a path. */

@@ -61,8 +61,12 @@ function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Pr
   const anonymous = authorization === null && match && path && method
     ? publicReader(deps, match.route, { method, namespace: path.namespace })
     : undefined;
-  const principal = anonymous ?? identify(deps.authenticate(authorization));
+  const authentication = anonymous ? { principal: anonymous } : deps.authenticate(authorization);
+  // An ended token still says whose build it is.
+  if ("name" in authentication) reply.principal = authentication.name;
+  const principal = identify(authentication);
   reply.principal = principal.name;
+  reply.expires = principal.expires;
   if (!path) throw problem;
   if (!match) throw missing("anything at", `/${path.tool ? `${path.tool}/` : ""}${path.key}`);
   const action = method && match.route.methods[method];

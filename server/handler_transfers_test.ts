@@ -63,6 +63,14 @@ Deno.test("a body above the limit is 413, by its length or while it is read, a b
   assert.equal(server.counters.get("bytes_in_flight"), 0);
 });
 
+Deno.test("a body above what the whole store may take is 413, and the store is not asked", async () => {
+  await using server = createHandlerFixture({ limits: { maxBlobSize: 100_000, maxSize: 1000 } });
+  const { status } = await server.send("PUT", "/v1/entries/k", { body: noise(1001) });
+  assert.equal(status, 413);
+  assert.equal(server.cache.calls.get("put"), undefined);
+  assert.equal((await server.send("PUT", "/v1/entries/k", { body: noise(1000) })).status, 201);
+});
+
 Deno.test("a length that the body does not keep is 400", async () => {
   for (const length of ["4", "6", "2000000"]) {
     await using server = createHandlerFixture();

@@ -2,8 +2,9 @@
 import type { Digest } from "../core/digest.ts";
 import { digestHex } from "../core/digest.ts";
 import type { CacheError } from "../core/errors.ts";
-import { SMALL_BODY_BYTES } from "../core/limits.ts";
+import { SMALL_BODY_BYTES, TOKEN_SOON_MS } from "../core/limits.ts";
 import { streamOf } from "../core/bytes.ts";
+import { troubleOf } from "../core/trouble.ts";
 import type { ParsedPath } from "../protocol/path.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
 import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
@@ -21,6 +22,8 @@ export class Reply {
   readonly tally: Tally = { received: 0, sent: 0, digest: undefined, lookup: false, cost: 0 };
   /** Name of the token, once it is known. */
   principal = "";
+  /** When the token ends, in milliseconds since 1970. */
+  expires: number | undefined;
   readonly #deps: ServerDeps;
   readonly #method: string;
   readonly #id: string;
@@ -51,6 +54,9 @@ export class Reply {
     const outcome = answer.outcome ?? (status < 400 ? "ok" : "error");
     headers["x-content-type-options"] = "nosniff";
     headers[HEADERS.requestId] = this.#id;
+    if (this.expires !== undefined && this.expires - this.#deps.clock.now() < TOKEN_SOON_MS) {
+      headers[HEADERS.tokenExpires] = `${this.expires}`;
+    }
     if (this.#origin !== undefined) {
       headers["access-control-allow-origin"] = this.#origin;
       headers["access-control-expose-headers"] = "*";
@@ -76,15 +82,22 @@ export class Reply {
   /** Makes the Response of an error, as the route's miss table shows it. */
   sendError(error: CacheError): Response {
     const reading = this.#method === "GET" || this.#method === "HEAD";
-    const table = reading ? this.#route?.misses?.read : this.#route?.misses?.write;
-    const shown = table?.[error.kind];
+    const route = this.#route;
+    const table = reading ? route?.misses?.read : route?.misses?.write;
+    const trouble = troubleOf(error);
+    const shown = trouble === undefined ? undefined : table?.[trouble];
     const status = shown ?? statusOf(error);
-    const dropped = shown === 204;
-    const masked = dropped || (shown === 404 && error.kind !== "not_found");
+    const masked = shown !== undefined;
     const headers: Record<string, string> = { "content-type": PROBLEM_MEDIA_TYPE };
-    if (masked) {
-      this.#deps.counters.add("masked_errors");
-      headers[HEADERS.missReason] = error.kind;
+    this.#error = error;
+    if (masked && trouble && route && route.tool !== "native") {
+      this.#deps.counters.addMasked(route.tool, trouble);
+      headers[HEADERS.missReason] = trouble;
+      // The runtime reads what is left of the body after the answer, so the connection lives on.
+      if (status < 400) {
+        delete headers["content-type"];
+        return this.send({ status, headers, outcome: "masked" });
+      }
     }
     if (status === 401) headers["www-authenticate"] = CHALLENGE;
     const { size, allow } = error.context;
@@ -92,14 +105,10 @@ export class Reply {
     if (status === 416 && typeof size === "number") headers["content-range"] = `bytes */${size}`;
     const seconds = retryAfter(error);
     if (seconds !== undefined && !masked) headers["retry-after"] = `${seconds}`;
-    this.#error = error;
-    const outcome = masked ? "masked" : outcomeOf(error, status);
-    if (dropped) {
-      delete headers["content-type"];
-      return this.send({ status, headers, outcome });
-    }
     const problem = { ...problemOf(error, this.#id), status };
-    return this.send({ status, headers, body: JSON.stringify(problem), outcome });
+    const body = JSON.stringify({ ...problem, ...route?.errorFields?.(problem) });
+    const outcome = masked ? "masked" : outcomeOf(error, status);
+    return this.send({ status, headers, body, outcome });
   }
 
   #error: CacheError | undefined;

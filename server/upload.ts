@@ -7,6 +7,7 @@ import { MAX_JSON_BYTES, SMALL_BODY_BYTES, UPLOAD_WINDOW_BYTES } from "../core/l
 import { decodeZstd } from "../codec/zstd_stream.ts";
 import { admitBytes } from "./admission.ts";
 import { BodyReader, tooLarge } from "./body_reader.ts";
+import type { ServerLimits } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** {@linkcode withUpload}'s options. */
@@ -34,7 +35,7 @@ export async function withUpload<T>(
 ): Promise<T> {
   const { deps, request, tally } = exchange;
   const { clock, counters, limits } = deps;
-  const limit = options.limit ?? limits.maxBlobSize;
+  const limit = options.limit ?? largestBody(limits);
   const length = contentLength(request);
   const zstd = contentCoding(request) === "zstd";
   if (!zstd && length !== undefined && length > limit) throw tooLarge(limit, length);
@@ -62,6 +63,11 @@ export async function withUpload<T>(
     counters.add("bytes_received", tally.received);
     await reader.cancel("the request is over");
   }
+}
+
+/** What could not fit even into an empty store must not empty it on the way to its refusal. */
+function largestBody({ maxBlobSize, maxSize }: ServerLimits): number {
+  return maxSize > 0 ? Math.min(maxBlobSize, maxSize) : maxBlobSize;
 }
 
 /**

@@ -6,6 +6,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ccache: "ccache",
   curl: "curl",
   gcc: "gcc",
+  gradle: "gradle",
+  mvn: "maven",
   nginx: "nginx-light",
   openssl: "openssl",
   // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
@@ -17,11 +19,15 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   zstd: "zstd",
 };
 
-/** npm packages that tests run, each in a folder `.cache/npm/<name>` of its own. */
-const NPM: Readonly<Record<string, string>> = {
+/** npm packages that tests run and their versions, each in a folder `.cache/npm/<name>` of its own. */
+export const NPM = {
   // A tree of 37,000 files for save and restore.
   "@mui/icons-material": "5.16.14",
-};
+  "@microsoft/rush": "5.179.0",
+  metro: "0.87.1",
+  nx: "24.0.6",
+  turbo: "2.11.11",
+} as const;
 
 /** Whether a program is on the PATH or where Debian keeps the administrator's ones. */
 export function hasProgram(name: string): boolean {

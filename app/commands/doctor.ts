@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { bodyBytes, bytesSource, equalBytes } from "../../core/bytes.ts";
 import { toCacheError } from "../../core/errors.ts";
+import { TOKEN_SOON_MS } from "../../core/limits.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
 import { backendMismatch } from "../config/backend_mismatch.ts";
 import { ConfigError, problemLine } from "../config/problem.ts";
@@ -9,6 +10,7 @@ import { resolveStore } from "../config/resolve_store.ts";
 import type { StoreSettings } from "../config/resolve_store.ts";
 import { diskFacts, reserveBytes } from "../disk_room.ts";
 import { EXIT } from "../exit_codes.ts";
+import { maskedHint, maskedParts } from "../masked.ts";
 import type { Opened } from "../opened.ts";
 import { openResolved } from "../open_named_store.ts";
 import { Output } from "../output.ts";
@@ -60,7 +62,7 @@ async function examine(context: CommandContext, flags: StoreFlags): Promise<Find
   await look(findings, "who am I", async () => {
     const { name, verbs, scope, expires } = await store.whoami();
     const left = expires === undefined ? undefined : expires - now;
-    const soon = left !== undefined && left < SOON_MS;
+    const soon = left !== undefined && left < TOKEN_SOON_MS;
     return {
       state: soon ? "warning" : "ok",
       detail: `token "${name}": ${verbs.join(", ")}, writes scope ${scope}, ` +
@@ -69,13 +71,15 @@ async function examine(context: CommandContext, flags: StoreFlags): Promise<Find
     };
   });
   await look(findings, "totals", async () => {
-    const { entries, stored_bytes, masked_errors, quarantined } = await store.stats();
+    const stats = await store.stats();
+    const { entries, stored_bytes, quarantined } = stats;
     const bad = Number(quarantined ?? 0);
+    const hidden = maskedParts(stats);
     return {
-      state: bad > 0 ? "warning" : "ok",
+      state: bad > 0 || hidden.length > 0 ? "warning" : "ok",
       detail: `${entries} entries, ${formatSize(stored_bytes)} stored, ` +
-        `${Number(masked_errors ?? 0)} errors were shown to a tool as misses`,
-      ...(bad > 0 ? { hint: "records are quarantined: verify --repair" } : {}),
+        (hidden.length === 0 ? "no trouble hidden from a build" : `hidden: ${hidden.join("; ")}`),
+      ...(bad > 0 ? { hint: "records are quarantined: verify --repair" } : maskedHint(stats)),
     };
   });
   await look(findings, "write and read back", () => roundTrip(context, store, flags.namespace));
@@ -105,8 +109,6 @@ function backendFinding(
     ? { state: "ok", detail: backend ?? "the server does not say" }
     : { state: "warning", detail: mismatch, hint: "config show --origin tells who named it" };
 }
-
-const SOON_MS = 14 * 86_400_000;
 
 function diskFinding(dir: string): Omit<Finding, "check"> {
   const facts = diskFacts(dir);

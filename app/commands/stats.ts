@@ -4,6 +4,7 @@ import { USAGE_GROUPS } from "../../core/insight.ts";
 import type { UsageGroup, UsageRow } from "../../core/insight.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
+import { maskedParts } from "../masked.ts";
 import type { Stats } from "../opened.ts";
 import { table } from "../output.ts";
 import type { CommandContext } from "./context.ts";
@@ -59,6 +60,7 @@ function describe(stats: Stats): string {
     `stored size   ${formatSize(stats.stored_bytes)}${saved}`,
     `hits          ${stats.hits}${asked === 0 ? "" : `  (${shareOf(stats)} of look-ups)`}`,
     `misses        ${stats.misses}`,
+    ...maskedParts(stats).map((part, n) => `${n === 0 ? "hidden" : ""}`.padEnd(14) + part),
   ].join("\n");
 }
 

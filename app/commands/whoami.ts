@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { TOKEN_SOON_MS } from "../../core/limits.ts";
 import type { Principal } from "../../core/policy.ts";
 import { formatDuration } from "../../core/units.ts";
 import { backendMismatch } from "../config/backend_mismatch.ts";
@@ -58,15 +59,12 @@ export function addWhoami(program: Command, context: CommandContext): void {
   });
 }
 
-/** Milliseconds before a token's end from which it is spoken of. */
-const SOON_MS = 14 * 86_400_000;
-
 /** Warns from 14 days before a token ends. */
 export function warnOfExpiry(
   output: Output,
   { name, expires, now }: Pick<Principal, "name" | "expires"> & { readonly now: number },
 ): void {
-  if (expires === undefined || expires - now >= SOON_MS) return;
+  if (expires === undefined || expires - now >= TOKEN_SOON_MS) return;
   const left = formatDuration(Math.max(0, expires - now));
   output.warn(
     `the token expires in ${left}; an administrator renews it: token rotate ${shown(name)}`,

@@ -1,52 +1,49 @@
 /**
  * The pattern that every build tool's adapter follows: look at the parsed path, name a route and
- * its subject; the route's actions do the work and its miss table says how errors look.
+ * its subject; the route's actions do the work and its miss table says how troubles look.
  */
-import type { ErrorKind } from "../../core/errors.ts";
+import type { Tool } from "../../core/tools.ts";
+import type { Trouble } from "../../core/trouble.ts";
 import type { ParsedPath } from "../../protocol/path.ts";
-import type { ToolSegment } from "../../protocol/url_space.ts";
-import type { Match, MissTable, Route } from "../exchange.ts";
+import type { Match, Route } from "../exchange.ts";
 
 /** One build tool. */
 export interface Adapter {
-  readonly tool: ToolSegment;
+  /** Also the first segment below which all paths are its own. */
+  readonly tool: Tool;
+  /** Further first segments that it answers to, such as `v8`. Default: none. */
+  readonly roots?: readonly string[];
   /** All its routes, for the documentation and its test. */
   readonly routes: readonly Route[];
   /** What the path means to this tool; `undefined` if nothing. Looks at no more than it needs. */
   match(path: ParsedPath, headers: Headers): Match | undefined;
 }
 
-/**
- * Failures of the cache that a build must not notice: it goes on without the cache. Refusals
- * (401, 403) stay, since hiding them would hide a wrong set-up.
- */
-const HIDDEN: Partial<Readonly<Record<ErrorKind, number>>> = {
-  corrupt: 404,
-  unavailable: 404,
-  timeout: 404,
-  rate_limited: 404,
-  quota_exceeded: 404,
-  internal: 404,
-};
+/** A column of a miss table. */
+export type Shown = Partial<Readonly<Record<Trouble, number>>>;
 
-/** Bazel: any status but 200 is a miss, 5xx are asked five times with pauses first. */
-export const BAZEL_MISSES: MissTable = { read: HIDDEN, write: {} };
+/** The same status for each of these troubles. */
+export function shownAs(status: number, troubles: readonly Trouble[]): Shown {
+  return Object.fromEntries(troubles.map((trouble) => [trouble, status]));
+}
 
-/** ccache: any status but 2xx is a miss on reads; a refused write turns it off for one compile. */
-export const CCACHE_MISSES: MissTable = { read: HIDDEN, write: {} };
+/** Troubles of the cache itself, which no build can do anything about. */
+export const ILLNESSES: readonly Trouble[] = [
+  "corrupt",
+  "unavailable",
+  "timeout",
+  "rate_limited",
+  "quota_exceeded",
+  "internal",
+];
 
-/**
- * Go, through `go-cacher`: any status but 200 is a miss on reads; any status but 204 to a put fails
- * the whole `go build`, so what the cache cannot keep is dropped.
- */
-export const GO_MISSES: MissTable = {
-  read: HIDDEN,
-  write: {
-    too_large: 204,
-    quota_exceeded: 204,
-    unavailable: 204,
-    timeout: 204,
-    rate_limited: 204,
-    internal: 204,
-  },
-};
+/** Tokens that were good once: the build that holds one was set up well, and time has passed. */
+export const ENDED_TOKENS: readonly Trouble[] = ["token_expired", "token_revoked"];
+
+/** What every tool's reads hide. */
+export const HIDDEN_READS: Shown = shownAs(404, ILLNESSES);
+
+/** The segments with the root that the path's parser took off, if it is one of the tool's. */
+export function segmentsOf({ tool, segments }: ParsedPath, roots: readonly string[]): string[] {
+  return tool !== undefined && roots.includes(tool) ? [tool, ...segments] : [...segments];
+}

@@ -1,20 +1,23 @@
 /** Bazel's HTTP cache, as bazel-remote serves it; moon speaks it too, with results in JSON. */
 import type { ParsedPath } from "../../protocol/path.ts";
-import type { Match, Route } from "../exchange.ts";
+import type { Match, MissTable, Route } from "../exchange.ts";
 import type { Adapter } from "./adapter.ts";
-import { BAZEL_MISSES } from "./adapter.ts";
+import { HIDDEN_READS } from "./adapter.ts";
 import { getResult, headResult, putResult } from "./bazel_ac.ts";
 import { getBlob, headBlob, putBlob } from "./bazel_cas.ts";
 import { status } from "./bazel_status.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** Any status but 200 is a miss; 5xx are asked five times, with pauses. */
+const MISSES: MissTable = { read: HIDDEN_READS, write: {} };
+
 const ac: Route = {
   name: "bazel.ac",
   tool: "bazel",
   pattern: "/bazel/ac/{key}",
   publicRead: true,
-  misses: BAZEL_MISSES,
+  misses: MISSES,
   methods: {
     GET: { verb: "read", run: getResult },
     HEAD: { verb: "read", run: headResult },
@@ -27,7 +30,7 @@ const cas: Route = {
   tool: "bazel",
   pattern: "/bazel/cas/{digest}",
   publicRead: true,
-  misses: BAZEL_MISSES,
+  misses: MISSES,
   methods: {
     GET: { verb: "read", run: getBlob },
     HEAD: { verb: "read", run: headBlob },
@@ -43,7 +46,12 @@ const facts: Route = {
 };
 
 /** Bazel, moon, and whoever else speaks this. */
-export const bazel: Adapter = { tool: "bazel", routes: [ac, cas, facts], match };
+export const bazel: Adapter = {
+  tool: "bazel",
+  roots: ["status"],
+  routes: [ac, cas, facts],
+  match,
+};
 
 function match({ tool, segments }: ParsedPath): Match | undefined {
   if (tool === "status") return segments.length === 0 ? { route: facts, subject: "" } : undefined;

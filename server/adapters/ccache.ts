@@ -7,12 +7,13 @@
 import { CacheError } from "../../core/errors.ts";
 import type { ParsedPath } from "../../protocol/path.ts";
 import type { Answer } from "../answer.ts";
-import { bodyAnswer, emptyAnswer, headAnswer, missing } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
-import type { Exchange, Match, Route } from "../exchange.ts";
+import { emptyAnswer, missing } from "../answer.ts";
+import { draftOf } from "../entry_access.ts";
+import type { Exchange, Match, MissTable, Route } from "../exchange.ts";
 import { withUpload } from "../upload.ts";
 import type { Adapter } from "./adapter.ts";
-import { CCACHE_MISSES } from "./adapter.ts";
+import { HIDDEN_READS } from "./adapter.ts";
+import { getOpaque, headOpaque } from "./opaque.ts";
 
 const PROTOCOL = "ccache";
 const FLAT = /^[0-9a-v]{33,40}$/;
@@ -22,15 +23,18 @@ const SHA256 = /^[0-9a-f]{64}$/;
 const KEY_DIGITS = 40;
 const USER_AGENT = /^ccache\//;
 
+/** Any status but 2xx is a miss on reads; a refused write turns the cache off for one compile. */
+const MISSES: MissTable = { read: HIDDEN_READS, write: {} };
+
 const route: Route = {
   name: "ccache.entry",
   tool: "ccache",
   pattern: "/ccache/{key}",
   publicRead: true,
-  misses: CCACHE_MISSES,
+  misses: MISSES,
   methods: {
-    GET: { verb: "read", run: get },
-    HEAD: { verb: "read", run: head },
+    GET: { verb: "read", run: (exchange) => getOpaque(exchange, PROTOCOL) },
+    HEAD: { verb: "read", run: (exchange) => headOpaque(exchange, PROTOCOL) },
     PUT: { verb: "write", run: put },
     // ccache deletes what it replaces: that is writing, not invalidation of what others wrote.
     DELETE: { verb: "write", run: remove },
@@ -68,20 +72,6 @@ function isRepeated(hex: string): boolean {
 /** All layouts of one base path share their keys: the same digest is the same result. */
 function found(prefix: readonly string[], key: string): Match {
   return { route, subject: [...prefix, key].join("/") };
-}
-
-async function get(exchange: Exchange): Promise<Answer> {
-  const { deps, subject } = exchange;
-  const entry = await findEntry(exchange, PROTOCOL);
-  const body = entry && await deps.cache.body(entry);
-  if (!body) throw missing("result", subject);
-  return bodyAnswer(body);
-}
-
-async function head(exchange: Exchange): Promise<Answer> {
-  const entry = await findEntry(exchange, PROTOCOL);
-  if (!entry) throw missing("result", exchange.subject);
-  return headAnswer(entry.blobs[0]?.size ?? 0);
 }
 
 async function put(exchange: Exchange): Promise<Answer> {

@@ -21,10 +21,19 @@ import {
   missingBlob,
 } from "../answer.ts";
 import { draftOf, findEntry } from "../entry_access.ts";
-import type { Exchange, Match, Route } from "../exchange.ts";
+import type { Exchange, Match, MissTable, Route } from "../exchange.ts";
 import { withUpload } from "../upload.ts";
 import type { Adapter } from "./adapter.ts";
-import { GO_MISSES } from "./adapter.ts";
+import { ENDED_TOKENS, HIDDEN_READS, ILLNESSES, shownAs } from "./adapter.ts";
+
+/**
+ * `go-cacher` takes any status but 200 for a miss on reads, and any but 204 to a put fails the whole
+ * `go build`: what the cache can not keep is dropped.
+ */
+const MISSES: MissTable = {
+  read: HIDDEN_READS,
+  write: shownAs(204, [...ILLNESSES, ...ENDED_TOKENS, "too_large", "token_read_only"]),
+};
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
@@ -33,7 +42,7 @@ const action: Route = {
   tool: "go",
   pattern: "/go/action/{action}",
   publicRead: true,
-  misses: GO_MISSES,
+  misses: MISSES,
   methods: { GET: { verb: "read", run: getAction }, HEAD: { verb: "read", run: headAction } },
 };
 
@@ -42,7 +51,7 @@ const output: Route = {
   tool: "go",
   pattern: "/go/output/{output}",
   publicRead: true,
-  misses: GO_MISSES,
+  misses: MISSES,
   methods: { GET: { verb: "read", run: getOutput }, HEAD: { verb: "read", run: headOutput } },
 };
 
@@ -50,7 +59,7 @@ const store: Route = {
   name: "go.put",
   tool: "go",
   pattern: "/go/{action}/{output}",
-  misses: GO_MISSES,
+  misses: MISSES,
   methods: { PUT: { verb: "write", run: put } },
 };
 

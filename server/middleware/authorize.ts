@@ -15,7 +15,9 @@ export function identify(authentication: Authentication): Principal {
   const { failure } = authentication;
   throw new CacheError("unauthenticated", REASONS[failure], {
     operation: "auth.identify",
-    ...("name" in authentication ? { context: { token: authentication.name } } : {}),
+    ...("name" in authentication
+      ? { context: { token: authentication.name, token_state: failure } }
+      : {}),
     ...(failure === "missing" ? { hint: MISSING_HINT } : {}),
   });
 }
@@ -59,12 +61,14 @@ export function permit(
   asked: { readonly principal: Principal; readonly namespace: string },
 ): void {
   if (action.verb === undefined) return;
+  const { principal } = asked;
   const namespace = action.storeWide ? undefined : asked.namespace;
-  const decision = deps.policy.decide({
-    principal: asked.principal,
-    verb: action.verb,
-    namespace,
-  });
+  const decision = deps.policy.decide({ principal, verb: action.verb, namespace });
   if (decision.allow) return;
-  throw new CacheError(decision.kind, decision.reason, { operation: "policy.decide" });
+  const readOnly = action.verb === "write" && !principal.verbs.includes("write") &&
+    deps.policy.decide({ principal, verb: "read", namespace }).allow;
+  throw new CacheError(decision.kind, decision.reason, {
+    operation: "policy.decide",
+    ...(readOnly ? { context: { token_state: "read_only" } } : {}),
+  });
 }

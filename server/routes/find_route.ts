@@ -1,6 +1,7 @@
 /** From a parsed path to a route: the whole URL space in one place. */
 import type { ParsedPath } from "../../protocol/path.ts";
 import type { Match } from "../exchange.ts";
+import type { Adapter } from "../adapters/adapter.ts";
 import { ADAPTERS } from "../adapters/adapter_list.ts";
 import { matchNative } from "./native_routes.ts";
 
@@ -12,9 +13,13 @@ export function findRoute(path: ParsedPath, headers: Headers): Match | undefined
   const native = matchNative(path);
   if (native) return native;
   for (const adapter of ADAPTERS) {
-    if (path.tool !== undefined && path.tool !== adapter.tool && path.tool !== "status") continue;
+    if (path.tool !== undefined && !answersAt(adapter, path.tool)) continue;
     const match = adapter.match(path, headers);
     if (match) return match;
   }
   return undefined;
+}
+
+function answersAt({ tool, roots }: Adapter, segment: string): boolean {
+  return tool === segment || (roots?.includes(segment) ?? false);
 }

@@ -60,7 +60,9 @@ Deno.test("findRoute leads each documented path to its own route", () => {
     const path = route.pattern.replace("{digest}", "ab".repeat(31) + "00")
       .replaceAll(/\{(action|output)\}/g, "ab".repeat(31) + "00")
       .replace("/ac/{key}", `/ac/${"ab".repeat(31)}00`)
-      .replace("/ccache/{key}", `/ccache/${"0".repeat(40)}`).replace(/\{\w+\}/, "x");
+      .replace("/ccache/{key}", `/ccache/${"0".repeat(40)}`)
+      .replace("/gradle/{key}", `/gradle/${"0".repeat(32)}`)
+      .replace("/maven/{key}", "/maven/v1.2/g/a/0/buildinfo.xml").replace(/\{\w+\}/, "x");
     for (const lead of ["", "/ns/team"]) {
       const match = findRoute(parsePath(lead + path), new Headers());
       assert.equal(match?.route.name, route.name, path);

@@ -60,6 +60,7 @@ async function stats({ deps, principal }: Exchange): Promise<Answer> {
     bytes_received: counters.get("bytes_received"),
     bytes_sent: counters.get("bytes_sent"),
     masked_errors: counters.get("masked_errors"),
+    masked: counters.masked(),
   };
   return jsonAnswer(answer);
 }

@@ -46,7 +46,9 @@ export async function createEngineFixture(): Promise<HttpFixture> {
     backend: "fs",
     uptimeSeconds: () => 1,
   });
-  const tokens = await makeTokens(store);
+  const lastWeek = { ...systemClock, now: () => systemClock.now() - WEEK_MS };
+  using past = openTokenStore(pathsOf(dir).tokens, { ...options, clock: lastWeek });
+  const tokens = await makeTokens(store, past);
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     (request) => handler(request, { remoteAddr: "127.0.0.1" }),
@@ -61,13 +63,27 @@ export async function createEngineFixture(): Promise<HttpFixture> {
   };
 }
 
-async function makeTokens(admin: TokenAdmin): Promise<HttpTokens> {
+const WEEK_MS = 7 * 86_400_000;
+
+/** `past` is the same store a week ago: only there a token can be made that has expired by now. */
+async function makeTokens(admin: TokenAdmin, past: TokenAdmin): Promise<HttpTokens> {
   const make = async (name: string, verbs: readonly Verb[], more: Partial<TokenRights> = {}) => {
     const rights = { namespaces: ["default"], scope: "main", readScopes: ["main"], ...more };
     return (await admin.create(name, { verbs, expires: undefined, ...rights })).token;
   };
   const own: readonly Verb[] = ["read", "write", "invalidate"];
+  const ended = await past.create("ended", {
+    verbs: ["read", "write"],
+    namespaces: ["default"],
+    scope: "main",
+    readScopes: ["main"],
+    expires: systemClock.now() - WEEK_MS / 2,
+  });
+  const revoked = await make("revoked", ["read", "write"]);
+  await admin.revoke("revoked");
   return {
+    expired: ended.token,
+    revoked,
     admin: await make("boss", ["admin"], { namespaces: ["*"] }),
     writer: await make("writer", ["read", "write"]),
     reader: await make("reader", ["read"]),

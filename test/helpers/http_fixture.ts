@@ -52,6 +52,8 @@ export const TOKENS: HttpTokens = {
   a: "t-a",
   b: "t-b",
   branch: "t-branch",
+  expired: "t-expired",
+  revoked: "t-revoked",
 };
 
 function person(name: string, verbs: readonly Verb[], more: Partial<Principal> = {}): Principal {
@@ -69,7 +71,8 @@ function person(name: string, verbs: readonly Verb[], more: Partial<Principal> =
 
 function authenticate(authorization: string | null): Authentication {
   if (authorization === null) return { failure: "missing" };
-  const token = /^Bearer (\S+)$/.exec(authorization)?.[1];
+  const [, scheme, value = ""] = /^(Bearer|Basic) ([\w+/=-]+)$/.exec(authorization) ?? [];
+  const token = scheme === "Basic" ? atob(value).split(":")[1] : scheme && value;
   if (token === undefined) return { failure: "malformed" };
   if (token === "t-expired") return { failure: "expired", id: "0", name: "old" };
   if (token === "t-revoked") return { failure: "revoked", id: "0", name: "gone" };

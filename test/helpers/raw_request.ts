@@ -72,6 +72,8 @@ async function readAll(connection: Deno.TcpConn): Promise<Uint8Array> {
 function parseAnswer(all: Uint8Array, method: string): HttpAnswer {
   const latin = new TextDecoder("latin1").decode(all);
   const end = latin.indexOf(CRLF + CRLF);
+  // What only says that the body may come now is not the answer.
+  if (latin.startsWith("HTTP/1.1 100 ")) return parseAnswer(all.subarray(end + 4), method);
   const [statusLine = "", ...lines] = latin.slice(0, end).split(CRLF);
   const headers = new Headers();
   for (const line of lines) {

@@ -5,6 +5,9 @@
 import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
 import { batchCases } from "./http_api_batches.ts";
+import { maskedCases } from "./http_api_masked.ts";
+import { toolCases } from "./http_api_tools.ts";
+import { turborepoCases } from "./http_api_turborepo.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
 import { goCases } from "./http_api_go.ts";
@@ -42,6 +45,10 @@ export interface HttpTokens {
   readonly b: string;
   /** write in `default`, scope `pr/1`, reading `pr/1` and then `main`; read and invalidate too. */
   readonly branch: string;
+  /** read and write in `default`, a while ago. */
+  readonly expired: string;
+  /** As `expired`, until it was revoked. */
+  readonly revoked: string;
 }
 
 /** One fresh server. */
@@ -62,6 +69,9 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...entryCases,
   ...adapterCases,
   ...goCases,
+  ...toolCases,
+  ...turborepoCases,
+  ...maskedCases,
   ...accessCases,
   ...incidentCases,
 };

@@ -5,6 +5,10 @@ import type { HttpCase } from "./http_api.ts";
 const HEX = "a".repeat(64);
 const CCACHE_OLD = "ab1" + "v".repeat(30);
 const CCACHE_NEW = "0123456789".repeat(4);
+const MD5 = "0123456789abcdef".repeat(2);
+const SHA1 = "0123456789".repeat(4);
+const METRO = "0123456789ab".repeat(6);
+const MAVEN = `v1.2/org.example/app/${"f".repeat(16)}/buildinfo.xml`;
 const CCACHE_BAZEL = CCACHE_NEW + CCACHE_NEW.slice(0, 24);
 
 /** Targets that could be read in two ways: 400 with a token, 401 without one, nothing stored. */
@@ -112,6 +116,31 @@ const PLACES: readonly (readonly [target: string, body: string, same: string])[]
   [`/ac/${CCACHE_BAZEL}`, "c", `/ccache/${CCACHE_NEW}`],
   [`/base/path/${CCACHE_NEW}`, "c", `/ccache/base/path/${CCACHE_NEW}`],
   [`/base/ac/${CCACHE_BAZEL}`, "c", `/base/${CCACHE_NEW}`],
+  [`/${MD5}`, "g", `/gradle/${MD5}`],
+  [`/ab/${MD5}`, "g", `/gradle/ab/${MD5}`],
+  [`/gradle/q/${MD5}?x=y`, "g", `/ns/default/gradle/q/${MD5}`],
+  [`/${METRO}`, "m", `/metro/${METRO}`],
+  [`/base/${METRO}`, "m", `/metro/base/${METRO}`],
+  [`/rush-${SHA1}`, "r", `/rush/rush-${SHA1}`],
+  [`/base/@org+app-_phase_build-${SHA1}`, "r", `/rush/base/@org+app-_phase_build-${SHA1}`],
+  // What could be several tools' at the root is the one's that was there first.
+  [`/${SHA1}`, "c", `/ccache/${SHA1}`],
+];
+
+/** As `PLACES`, for tools whose keys can not be deleted or are not answered with 201. */
+const TOOL_PLACES: readonly (readonly [target: string, same: string])[] = [
+  ["/v1/cache/12345678901234567890", "/nx/v1/cache/12345678901234567890"],
+  ["/base/path/v1/cache/1", "/nx/base/path/v1/cache/1"],
+  [`/${MAVEN}`, `/maven/${MAVEN}`],
+  [`/base/${MAVEN}`, `/maven/base/${MAVEN}`],
+  ["/v8/artifacts/0123456789abcdef", "/turborepo/v8/artifacts/0123456789abcdef"],
+  ["/base/v8/artifacts/1?slug=t", "/turborepo/base/v8/artifacts/1?slug=t"],
+  ["/v8/artifacts/2?teamId=team_1&slug=x", "/v8/artifacts/2?teamId=team_1"],
+  ["/v8/artifacts/3?team=t", "/v8/artifacts/3?slug=t"],
+  ["/v8/artifacts/4?teamId=", "/v8/artifacts/4?slug="],
+  // A hash that looks like somebody else's key is still Turborepo's and Nx's.
+  [`/x/v8/artifacts/${SHA1}`, `/turborepo/x/v8/artifacts/${SHA1}`],
+  [`/x/v1/cache/${MD5}`, `/nx/x/v1/cache/${MD5}`],
 ];
 
 const APART: readonly (readonly [string, string])[] = [
@@ -120,13 +149,35 @@ const APART: readonly (readonly [string, string])[] = [
   ["/v1/entries/a%25b", "/v1/entries/a%2525b"],
   [`/one/${CCACHE_NEW}`, `/two/${CCACHE_NEW}`],
   [`/ccache/${CCACHE_NEW}`, `/ccache/x/${CCACHE_NEW}`],
+  [`/${SHA1}`, `/please/${SHA1}`],
+  [`/please/${SHA1}`, `/plain/${SHA1}`],
+  [`/rush/${METRO}`, `/${METRO}`],
+  [`/gradle/one/${MD5}`, `/plain/one/${MD5}`],
+  [`/gradle/x/${MD5}`, `/${MD5}`],
+  ["/plain/a", "/plain/A"],
+];
+
+/** Pairs of tools without DELETE, or whose writes are not answered with 201. */
+const TOOLS_APART: readonly (readonly [string, string])[] = [
+  ["/v8/artifacts/1?teamId=a", "/v8/artifacts/1"],
+  ["/v8/artifacts/1?teamId=a", "/v8/artifacts/1?slug=b"],
+  ["/v8/artifacts/2?teamId=a", "/a/v8/artifacts/2"],
+  ["/v8/artifacts/3", "/x/v8/artifacts/3"],
+  ["/v1/cache/1", "/x/v1/cache/1"],
+  ["/v1/cache/2", "/v8/artifacts/2?slug=x"],
 ];
 
 const NOWHERE: readonly string[] = [
   "/",
   "/v1",
   "/v2/entries/a",
-  "/v1/cache/123",
+  "/v1/cache",
+  "/v1/cache/12.3",
+  "/v1/cache/a/b",
+  "/v1/cache/x/v1/cache/1",
+  "/nx/123",
+  "/nx/cache/123",
+  "/nx/v2/cache/123",
   "/v1/entry/a",
   "/v1/blobs",
   "/v1/info",
@@ -144,12 +195,34 @@ const NOWHERE: readonly string[] = [
   `/ccache/cas/${HEX}`,
   `/ac/${"a".repeat(63)}`,
   `/cas/${"a".repeat(40)}`,
-  `/gradle/${"a".repeat(33)}`,
-  `/${"a".repeat(32)}`,
-  `/ab/${"a".repeat(32)}`,
+  `/gradle/${"a".repeat(15)}`,
+  `/gradle/${"A".repeat(32)}`,
+  `/gradle/${MD5}/x`,
+  "/gradle",
+  `/ac/${MD5}`,
+  `/cas/${MD5}`,
+  `/bazel/${MD5}`,
+  `/ccache/${MD5}`,
+  `/${"a".repeat(31)}`,
+  `/${"a".repeat(71)}`,
+  `/rush-${"a".repeat(39)}`,
+  `/${"A".repeat(32)}`,
+  "/maven/v1.2/org.example/app/abc",
+  "/maven/1.2/org.example/app/abc/buildinfo.xml",
+  "/v1/org.example/app/abc/buildinfo.xml",
+  "/x1.2/org.example/app/abc/buildinfo.xml",
+  "/rush",
+  "/plain",
+  "/metro",
+  "/please",
+  "/turborepo/artifacts/1",
+  "/turborepo/v8/artifacts/a.b",
+  "/turborepo/v8/artifacts/a/b",
+  "/v8/x/v8/artifacts/1",
+  "/v9/artifacts/1",
   `/${"A".repeat(40)}`,
   `/${"z".repeat(40)}`,
-  "/v8/artifacts/1",
+  "/v8/artifact/1",
   "/ns/a",
 ];
 
@@ -177,6 +250,25 @@ export const pathCases: Readonly<Record<string, HttpCase>> = {
         const put = await server.send("PUT", one, { as: "admin", body });
         assert.equal(put.status, 201, put.text);
         assert.equal((await server.send("GET", other, { as: "admin" })).text, body);
+      });
+    }
+  },
+  "every shape of a tool leads to the same place as its name": async (server, t) => {
+    for (const [one, other] of TOOL_PLACES) {
+      await t.step(`${one.slice(0, 30)} = ${other.slice(0, 40)}`, async () => {
+        assert.equal((await server.send("GET", one)).status, 404);
+        const put = await server.send("PUT", one, { body: one });
+        assert.ok([200, 201, 202].includes(put.status), put.text);
+        assert.equal((await server.send("GET", other)).text, one);
+      });
+    }
+  },
+  "places of tools that only look alike are apart": async (server, t) => {
+    for (const [one, other] of TOOLS_APART) {
+      await t.step(`${one.slice(0, 30)} and ${other.slice(0, 30)}`, async () => {
+        const put = await server.send("PUT", one, { body: "1" });
+        assert.ok([200, 202].includes(put.status), put.text);
+        assert.equal((await server.send("GET", other)).status, 404);
       });
     }
   },

@@ -1,0 +1,55 @@
+/** Real Turborepo, plain and with signed artifacts. */
+import { NPM, npmPackage } from "../../../tools/install.ts";
+import { textOf, writeFiles } from "../real_builds.ts";
+import type { RealTool } from "../real_builds.ts";
+import { run } from "../real_server.ts";
+
+const WORKSPACE = {
+  name: "workspace",
+  private: true,
+  packageManager: "npm@10.0.0",
+  workspaces: ["packages/*"],
+};
+const FILES = {
+  "package.json": JSON.stringify(WORKSPACE),
+  "package-lock.json": '{ "lockfileVersion": 3, "packages": {} }',
+  "packages/app/package.json": JSON.stringify({
+    name: "app",
+    version: "1.0.0",
+    scripts: { build: "mkdir -p out && cp in.txt out/out.txt" },
+  }),
+};
+
+/** As a workspace in a folder of its own uses it, with signatures or without. */
+export function turborepo(signature: boolean, args: readonly string[] = []): RealTool {
+  return {
+    tool: "turborepo",
+    hit: /Cached: +1 cached, 1 total/,
+    miss: /cache miss, executing[^]*Cached: +0 cached, 1 total/,
+    shown: ["too_large", "token_expired", "token_revoked"],
+    async build(home, { url, token }, input = "hello\n") {
+      const folder = await npmPackage("turbo", NPM.turbo);
+      await writeFiles(home, {
+        ...FILES,
+        "packages/app/in.txt": input,
+        "turbo.json": JSON.stringify({
+          remoteCache: { signature },
+          tasks: { build: { inputs: ["in.txt"], outputs: ["out/**"] } },
+        }),
+      });
+      const ran = await run([`${folder}/node_modules/.bin/turbo`, "run", "build", ...args], {
+        cwd: home,
+        env: {
+          HOME: home,
+          TURBO_TELEMETRY_DISABLED: "1",
+          TURBO_API: `${url}/turborepo`,
+          TURBO_TOKEN: token,
+          TURBO_TEAM: "some-team",
+          ...(signature ? { TURBO_REMOTE_CACHE_SIGNATURE_KEY: "0123456789abcdef".repeat(2) } : {}),
+        },
+      });
+      const said = ran.stdout + ran.stderr;
+      return { code: ran.code, said, out: await textOf(`${home}/packages/app/out/out.txt`) };
+    },
+  };
+}
