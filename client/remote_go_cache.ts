@@ -2,6 +2,7 @@
 import type { ByteSource, ByteStream, SignalOptions } from "../core/bytes.ts";
 import type { Digest } from "../core/digest.ts";
 import { digestHex, parseDigest } from "../core/digest.ts";
+import type { ErrorKind } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
 import { ERROR_KINDS } from "../protocol/problem.ts";
 import {
@@ -80,13 +81,18 @@ export class RemoteGoCache {
     await reply.cancel();
     const reason = reply.headers.get(HEADERS.missReason);
     if (reason === null) return;
-    const kind = reason.startsWith("token_")
-      ? "unauthenticated"
-      : ERROR_KINDS.find((known) => known === reason) ?? "internal";
+    const kind = kindOf(reason);
     throw new CacheError(kind, `Cannot store output ${output}: the server dropped it (${reason})`, {
       operation: "client.go_put",
     });
   }
+}
+
+/** A token that may only read is no reason to stop reading, one that has ended is. */
+function kindOf(reason: string): ErrorKind {
+  if (reason === "token_read_only") return "permission_denied";
+  if (reason.startsWith("token_")) return "unauthenticated";
+  return ERROR_KINDS.find((known) => known === reason) ?? "internal";
 }
 
 async function outputOf(reply: HttpReply): Promise<GoOutput> {

@@ -1,7 +1,7 @@
 /** A machine that builds Go through our helper: its own home and cache folder. */
 import assert from "node:assert/strict";
 import { goCommand, writeModule } from "./go_toolchain.ts";
-import { run, SOURCE_PROGRAM } from "./real_server.ts";
+import { run, runtimeFolder, SOURCE_PROGRAM } from "./real_server.ts";
 
 /** What the helper tells with `--json`. */
 export interface GoFacts {
@@ -63,6 +63,8 @@ export class GoMachine {
     this.#helper = [...SOURCE_PROGRAM, "go-cacheprog", "--json", ...words].join(" ");
     this.#env = {
       HOME: home,
+      DENO_DIR: runtimeFolder(),
+      TMPDIR: `${home}/tmp`,
       XDG_CACHE_HOME: `${home}/cache`,
       GOCACHE: `${home}/gocache`,
       GOPATH: `${home}/gopath`,
@@ -86,7 +88,8 @@ export class GoMachine {
   ): Promise<GoMachine> {
     const machine = new GoMachine(home, await goCommand(), options);
     await writeModule(machine.#source, files);
-    await Deno.mkdir(home, { recursive: true });
+    await Deno.mkdir(`${home}/tmp`, { recursive: true });
+    await Deno.mkdir(`${home}/cache`, { recursive: true });
     return machine;
   }
 

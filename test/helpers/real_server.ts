@@ -37,6 +37,16 @@ export const SOURCE_PROGRAM: readonly string[] = [
   fromFileUrl("../../cli.ts"),
 ];
 
+/**
+ * Where the runtime keeps its packages: to be named as DENO_DIR to a program of ours that gets
+ * another home, lest it fetches all of them again into that.
+ */
+export function runtimeFolder(): string {
+  const { env } = Deno;
+  const cache = env.get("XDG_CACHE_HOME") || `${env.get("HOME")}/.cache`;
+  return env.get("DENO_DIR") || `${cache}/deno`;
+}
+
 /** Starts `serve --port 0 --json --dir DIR` and waits for its line. */
 export async function startServer(dir: string, options: StartOptions = {}): Promise<RealServer> {
   const [command, ...first] = options.program ?? SOURCE_PROGRAM;

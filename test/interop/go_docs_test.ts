@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { goCommand, SMALL_MODULE, writeModule } from "../helpers/go_toolchain.ts";
 import { ROOT } from "../helpers/paths.ts";
-import { run, SOURCE_PROGRAM, startServer } from "../helpers/real_server.ts";
+import { run, runtimeFolder, SOURCE_PROGRAM, startServer } from "../helpers/real_server.ts";
 import { tempDir } from "../helpers/temp.ts";
 
 const GO_CACHER = "github.com/bradfitz/go-tool-cache/cmd/go-cacher";
@@ -28,6 +28,7 @@ Deno.test("docs/tools/go.md: every command works, with go-cacher too", async () 
     cwd: folder.join("src"),
     env: {
       HOME: folder.join("home"),
+      DENO_DIR: runtimeFolder(),
       PATH: `${bin}:${Deno.env.get("PATH")}`,
       XDG_CACHE_HOME: "",
       GOCACHE: folder.join("gocache"),

@@ -4,6 +4,8 @@ import { GoMachine } from "../helpers/go_machine.ts";
 import type { GoRan } from "../helpers/go_machine.ts";
 import { SMALL_MODULE } from "../helpers/go_toolchain.ts";
 import { runCli, startServer } from "../helpers/real_server.ts";
+import { requireOrSkip } from "../helpers/skip.ts";
+import { needSmallDisk, smallDisk } from "../helpers/small_disk.ts";
 import { listFiles, tempDir } from "../helpers/temp.ts";
 
 /** Milliseconds that a server that is down or hangs may cost a whole build. */
@@ -63,6 +65,17 @@ Deno.test("no state of the server fails a go build, or holds it up for two secon
     assert.ok(ran.facts.damaged > 0);
     assert.equal(await machine.say(), "hello\n");
     assert.deepEqual(await Deno.readFile(machine.program), await Deno.readFile(first.program));
+  });
+  await t.step("a local disk that is full", async (step) => {
+    if (!requireOrSkip(step, await needSmallDisk())) return;
+    const machine = await make("full");
+    await using _disk = await smallDisk(`${machine.home}/cache`);
+    const ran = await machine.build();
+    told("full local disk", ran);
+    fine(ran);
+    assert.equal(ran.compiled, 0);
+    assert.equal(await machine.say(), "hello\n");
+    assert.deepEqual([...Deno.readDirSync(`${machine.home}/tmp`)], [], "what was kept elsewhere");
   });
   await t.step("a server that hangs from the beginning", async () => {
     const machine = await make("hung");
