@@ -114,6 +114,10 @@ export const StatsSchema = v.object({
   bytes_received: count,
   bytes_sent: count,
   masked_errors: count,
+  /** Records that failed their check since the process began; older servers do not say. */
+  quarantined: v.optional(count),
+  /** Only to who may read metrics: of the disk that the store is on, and what has to stay free. */
+  disk: v.optional(v.object({ free: count, total: count, reserve: count })),
 });
 /** JSON of `GET /v1/stats`. */
 export type Stats = v.InferInput<typeof StatsSchema>;
@@ -176,6 +180,14 @@ export const IdentityAnswerSchema = v.object({
   host: v.string(),
   proof: v.string(),
 });
+
+/** `POST /v1/probe`: what arrived, and how its length was told. */
+export const ProbeAnswerSchema = v.object({
+  bytes: count,
+  sent_as: v.picklist(["length", "chunked"]),
+});
+/** JSON of `POST /v1/probe`. */
+export type ProbeAnswer = v.InferInput<typeof ProbeAnswerSchema>;
 
 /** `POST /v1/admin/verify`. */
 export const VerifyRequestSchema = v.strictObject({ repair: v.optional(v.boolean(), false) });

@@ -39,6 +39,8 @@ export const HEADERS = {
   requestId: "vitte-request-id",
   /** On a 404 that hides an error, see the miss table of each adapter: the kind of the error. */
   missReason: "vitte-miss-reason",
+  /** Answer of a probe: `websocket` if the request's Upgrade arrived, else `none`. */
+  sawUpgrade: "vitte-saw-upgrade",
   /** Request: tags, separated by commas, each percent-encoded where it must be. */
   tags: "vitte-tags",
   /** Request: milliseconds of work that a hit saves. */

@@ -5,6 +5,7 @@ import { ADMIN_ROUTES } from "./admin.ts";
 import { BLOB_ROUTES } from "./blobs.ts";
 import { ENTRY_ROUTES } from "./entries.ts";
 import { INFO_ROUTES } from "./info.ts";
+import { PROBE_ROUTES } from "./probe.ts";
 import { SERVER_ROUTES } from "./server_facts.ts";
 import { TOKEN_ROUTES } from "./tokens.ts";
 
@@ -14,6 +15,7 @@ export const NATIVE_ROUTES: readonly Route[] = [
   ...ENTRY_ROUTES,
   ...INFO_ROUTES,
   ...SERVER_ROUTES,
+  ...PROBE_ROUTES,
   ...TOKEN_ROUTES,
   ...ADMIN_ROUTES,
 ];
