@@ -139,11 +139,11 @@ function asJson(info: TokenInfo): Record<string, unknown> {
 }
 
 /** @throws {UsageError} for a word that is no verb */
-export function parseVerbs(text: string): Verb[] {
+export function parseVerbs(text: string, option = "--allow"): Verb[] {
   const verbs = text.split(",").map((verb) => verb.trim()).filter((verb) => verb !== "");
   const wrong = verbs.filter((verb) => !(VERBS as readonly string[]).includes(verb));
   if (wrong.length > 0 || verbs.length === 0) {
-    throw new UsageError(`--allow "${text}" is wrong`, `verbs are ${VERBS.join(", ")}`);
+    throw new UsageError(`${option} "${text}" is wrong`, `verbs are ${VERBS.join(", ")}`);
   }
   return [...new Set(verbs)] as Verb[];
 }
