@@ -55,6 +55,10 @@ export async function examineServer(
 ): Promise<void> {
   const target = readTarget(environment, question, findings);
   if (!target) return;
+  const { token = "", provenOnly, urlFrom } = question;
+  if (provenOnly && parseToken(token)?.type === "brought") {
+    return void findings.add("identity", judgeUnproven(target.url.origin, urlFrom));
+  }
   if (!await examineWay(target, findings)) return;
   using visitor = new Visitor(target);
   if (!await examineAnswer(visitor, findings)) return;
@@ -158,7 +162,7 @@ async function examineToken(
   findings: Findings,
 ): Promise<WhoAmI | undefined> {
   const { signal, clock, url } = visitor.target;
-  const { token: text, provenOnly, urlFrom } = question;
+  const text = question.token;
   if (text === undefined) return void findings.add("token", judgeNoToken());
   const token = parseToken(text);
   if (!token) return void findings.add("token", judgeMalformed(text));
@@ -167,8 +171,6 @@ async function examineToken(
   if (token.type === "issued") {
     const proved = await findings.look("identity", signal, () => checkIdentity(visitor, token));
     if (!proved) return undefined;
-  } else if (provenOnly) {
-    return void findings.add("identity", judgeUnproven(url.origin, urlFrom));
   }
   visitor.token = text;
   let who: WhoAmI | undefined;

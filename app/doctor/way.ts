@@ -16,7 +16,7 @@ export const PROBE_BYTES = 32_000_000;
 /** Milliseconds for them: a line of 2 Mbit/s gets there. */
 const PROBE_MS = 150_000;
 /**
- * Milliseconds between the head and the body. Who refuses by the announced length does so now; an
+ * Milliseconds between the head, with one byte that sends it off, and the body. Who refuses by the announced length does so now; an
  * answer in the middle of a body is often lost, when the connection is cut right behind it.
  */
 const HOLD_MS = 250;
@@ -187,9 +187,9 @@ function zeros(size: number, hold: () => Promise<void>): MadeUpBody {
     let left = size;
     return new ReadableStream<Bytes>({
       async pull(controller) {
-        if (left === size) await hold();
+        if (left === size - 1) await hold();
         if (left === 0) return controller.close();
-        const next = part.subarray(0, left);
+        const next = part.subarray(0, left === size ? 1 : left);
         left -= next.length;
         controller.enqueue(next);
       },

@@ -30,6 +30,8 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
   [/process \d+ has it open/g, "process <pid> has it open"],
   [/1,000 bytes in \d+ ms/g, "1,000 bytes in <n> ms"],
+  [/port \d+ answers in/g, "port <port> answers in"],
+  [/\d+ d behind the server's/g, "<n> d behind the server's"],
 ];
 
 class Session {
