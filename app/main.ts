@@ -11,6 +11,7 @@ import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
 import { addRm } from "./commands/rm.ts";
 import { addServe } from "./commands/serve.ts";
+import { addSetup } from "./commands/setup.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
 import { addVerify } from "./commands/verify.ts";
@@ -60,6 +61,7 @@ export function buildProgram(
     });
   const adders = [
     addServe,
+    addSetup,
     addPut,
     addGet,
     addHas,

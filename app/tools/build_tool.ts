@@ -64,6 +64,8 @@ export interface RepositoryFile {
 export interface ToolSettings {
   readonly variables: readonly ToolVariable[];
   readonly files: readonly ToolFile[];
+  /** Whether variables and files say the same, so that one of them is enough. */
+  readonly eitherWay?: true;
   readonly repository: readonly RepositoryFile[];
   /** What a person should know, in a sentence each. */
   readonly notes: readonly string[];

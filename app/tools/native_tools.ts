@@ -62,6 +62,7 @@ export const CCACHE: BuildTool = {
     return {
       ...NO_SETTINGS,
       variables: [{ name: "CCACHE_REMOTE_STORAGE", value: storage, secret: true }],
+      eitherWay: true,
       files: [{ path: ccacheFile(user), remark: HASH, lines: [`remote_storage = ${storage}`] }],
       notes: url.startsWith("https:")
         ? ["ccache itself speaks plain HTTP only: it needs its helper ccache-storage-https"]

@@ -1,0 +1,203 @@
+/** From an empty folder to the first hit: the commands that a person types, counted. */
+import assert from "node:assert/strict";
+import { run, SOURCE_PROGRAM } from "../helpers/real_server.ts";
+import { tempDir } from "../helpers/temp.ts";
+
+const MOST = 5;
+const PROGRAM = "vitte-remote-cache";
+
+/** Takes away what this test's own environment may say. */
+const CLEAN = [
+  "env",
+  ...["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "CCACHE_DIR", "CCACHE_CONFIGPATH"]
+    .concat("CCACHE_REMOTE_STORAGE", "VITTE_CACHE_URL", "VITTE_CACHE_DIR", "VITTE_TOKEN")
+    .concat("VITTE_TOKEN_FILE").flatMap((name) => ["-u", name]),
+] as const;
+
+/** A shell in an empty home, in which this program is installed. */
+class Terminal {
+  readonly typed: string[] = [];
+  readonly #home: string;
+  readonly #said: string[] = [];
+
+  constructor(home: string) {
+    this.#home = home;
+  }
+  get env(): Record<string, string> {
+    return {
+      HOME: this.#home,
+      PATH: `${this.#home}/bin:${Deno.env.get("PATH") ?? ""}`,
+      // Deno itself must not be fetched anew for every home.
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+    };
+  }
+  /** Types a command and waits for its end. */
+  async type(command: string): Promise<string> {
+    this.typed.push(command);
+    const { code, stdout, stderr } = await this.look(command);
+    this.#said.push(`$ ${command}`, (stdout + stderr).trim());
+    assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
+    return stdout + stderr;
+  }
+  /** Types a command that goes on, as with & behind it; resolves when it has said `ready`. */
+  async start(command: string, ready: RegExp): Promise<AsyncDisposable> {
+    this.typed.push(`${command} &`);
+    const [env, ...clean] = CLEAN;
+    const child = new Deno.Command(env, {
+      args: [...clean, "sh", "-c", `exec ${command}`],
+      cwd: this.#home,
+      env: this.env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!ready.test(said)) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error(`it ended:\n${said}`);
+      said += value;
+    }
+    this.#said.push(`$ ${command} &`, said.trim());
+    return {
+      async [Symbol.asyncDispose]() {
+        child.kill("SIGTERM");
+        while (!(await reader.read()).done);
+        await child.status;
+      },
+    };
+  }
+  /** Looks without typing: the test's own look counts for nothing. */
+  async look(command: string) {
+    return await run([...CLEAN, "sh", "-c", command], { cwd: this.#home, env: this.env });
+  }
+  get session(): string {
+    return this.#said.join("\n").replaceAll(/vrc_[\w-]+/g, "vrc_…").replaceAll(this.#home, "~");
+  }
+}
+
+/** Puts this program on the PATH, as a download would. */
+async function install(home: string): Promise<void> {
+  await Deno.mkdir(`${home}/bin`);
+  const words = SOURCE_PROGRAM.map((word) => `'${word}'`).join(" ");
+  const path = `${home}/bin/${PROGRAM}`;
+  await Deno.writeTextFile(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+}
+
+Deno.test(`first hour: from an empty folder to ccache's first hit in ${MOST} commands`, async () => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  await Deno.writeTextFile(`${home}/hello.c`, "int main(void) { return 0; }\n");
+  const terminal = new Terminal(home);
+
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  const set = await terminal.type(`${PROGRAM} setup ccache --write`);
+  assert.match(set, /ccache\.conf written/);
+  await terminal.type("ccache gcc -c hello.c -o hello.o");
+  const first = await Deno.readFile(`${home}/hello.o`);
+  await terminal.type("rm -r .cache/ccache hello.o");
+  await terminal.type("ccache gcc -c hello.c -o hello.o");
+
+  const stats = new Map(
+    (await terminal.look("ccache --print-stats")).stdout.trim().split("\n")
+      .map((line) => line.split("\t") as [string, string]),
+  );
+  const count = (name: string) => Number(stats.get(name));
+  assert.equal(count("direct_cache_hit") + count("preprocessed_cache_hit"), 1);
+  assert.ok(count("remote_storage_hit") >= 1, "it came from the server");
+  assert.equal(count("cache_miss"), 0);
+  assert.equal(count("remote_storage_error"), 0);
+  assert.deepEqual(await Deno.readFile(`${home}/hello.o`), first);
+  const { mode } = await Deno.stat(`${home}/.config/ccache/ccache.conf`);
+  assert.equal(mode! & 0o777, 0o600);
+  assert.ok(terminal.typed.length <= MOST, terminal.typed.join("\n"));
+  console.info(`${terminal.session}\n${terminal.typed.length} commands to the first hit`);
+});
+
+Deno.test("first hour: setup once more keeps the token, and the settings are as they were", async () => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  const terminal = new Terminal(home);
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  await terminal.type(`${PROGRAM} setup ccache gradle turborepo --write`);
+  const read = async () =>
+    await Promise.all(
+      [".config/ccache/ccache.conf", ".gradle/init.d/vitte-remote-cache.gradle"]
+        .concat(".config/vitte-remote-cache/env.sh")
+        .map((path) => Deno.readTextFile(`${home}/${path}`)),
+    );
+  const before = await read();
+  const again = await terminal.type(`${PROGRAM} setup ccache gradle turborepo --write`);
+  assert.equal(again.match(/ unchanged\n/g)?.length, 3, again);
+  assert.deepEqual(await read(), before);
+  const listed = await terminal.type(
+    `${PROGRAM} token list --json --url $(cat .cache/vitte-remote-cache/address) ` +
+      "--token-file .cache/vitte-remote-cache/admin.token",
+  );
+  const tokens: { name: string; allow: string[] }[] = JSON.parse(listed);
+  assert.equal(tokens.length, 4, listed);
+  for (const { name, allow } of tokens.filter((one) => one.name !== "admin")) {
+    assert.match(name, /^(ccache|gradle|turborepo)-\w+@/);
+    assert.deepEqual(allow, ["read", "write"]);
+  }
+});
+
+Deno.test("first hour: setup with a builder's token uses it, and says what it may not", async (t) => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  const terminal = new Terminal(home);
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  const admin = "--url $(cat .cache/vitte-remote-cache/address) " +
+    "--token-file .cache/vitte-remote-cache/admin.token";
+  const url = "--url $(cat .cache/vitte-remote-cache/address)";
+  await terminal.type(`${PROGRAM} token create ci --allow read,write ${admin} > ci.token`);
+  await terminal.type(`${PROGRAM} token create pr --allow read ${admin} > pr.token`);
+  await t.step("one that may write is taken as it is", async () => {
+    const said = await terminal.type(`${PROGRAM} setup nx ${url} --token-file ci.token`);
+    const token = (await Deno.readTextFile(`${home}/ci.token`)).trim();
+    assert.ok(said.includes(`ACCESS_TOKEN='${token}'`));
+  });
+  await t.step("one that may only read makes the tool read-only", async () => {
+    const said = await terminal.type(`${PROGRAM} setup gradle ${url} --token-file pr.token`);
+    assert.match(said, /cache\.push = false/);
+    assert.match(said, /Gradle may only take from the cache/);
+  });
+  await t.step("one for another namespace is refused with the command for a good one", async () => {
+    const { code, stderr } = await terminal.look(
+      `${PROGRAM} setup gradle --namespace team ${url} --token-file ci.token`,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /token create gradle-\S+ --allow read,write --namespace team/);
+  });
+  await t.step("none at all is refused with the way to get one", async () => {
+    const elsewhere = `VITTE_CACHE_DIR=/nowhere ${PROGRAM} setup gradle ${url}`;
+    const { code, stderr } = await terminal.look(elsewhere);
+    assert.equal(code, 1);
+    assert.match(stderr, /no token for http:/);
+    assert.match(stderr, /hint: .*token create NAME/);
+  });
+  await t.step("a dry run makes no token and writes nothing", async () => {
+    const said = await terminal.type(`${PROGRAM} setup gradle --write --dry-run`);
+    assert.match(said, /\.gradle would be written/);
+    assert.rejects(Deno.stat(`${home}/.gradle`));
+    const list = await terminal.type(`${PROGRAM} token list ${admin}`);
+    assert.doesNotMatch(list, /gradle/);
+  });
+});
+
+Deno.test("first hour: setup writes no token into a repository", async () => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  const terminal = new Terminal(home);
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  // Somebody keeps his settings in Git.
+  await terminal.type("git init -q . && touch .bazelrc && git add .bazelrc");
+  const { code, stderr } = await terminal.look(`${PROGRAM} setup bazel --write`);
+  assert.equal(code, 1);
+  assert.match(stderr, /\.bazelrc is in a Git repository/);
+  assert.equal(await Deno.readTextFile(`${home}/.bazelrc`), "");
+});
