@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
+import { addCompletions } from "./commands/completions.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addHas } from "./commands/has.ts";
@@ -71,6 +72,7 @@ export function buildProgram(
     addToken,
     addVerify,
     addDoctor,
+    addCompletions,
     addLogin,
     addWhoami,
     addConfig,

@@ -5,6 +5,7 @@ import { ROOT } from "./run_steps.ts";
 const PROGRAMS: Readonly<Record<string, string>> = {
   ccache: "ccache",
   curl: "curl",
+  fish: "fish",
   gcc: "gcc",
   nginx: "nginx-light",
   openssl: "openssl",
@@ -12,6 +13,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   strace: "strace",
   unzip: "unzip",
   wrk: "wrk",
+  zsh: "zsh",
   zstd: "zstd",
 };
 

@@ -32,7 +32,7 @@ interface SetupFlags {
 export function addSetup(program: Command, context: CommandContext): void {
   const command = program.command("setup")
     .addArgument(
-      new Argument("[tools...]", `any of: ${TOOL_NAMES.join(", ")}`).argParser(toolName),
+      new Argument("[tools...]", "build tools").choices(TOOL_NAMES),
     )
     .summary("make build tools use the cache")
     .description(
@@ -106,11 +106,6 @@ function withLocal({ environment }: CommandContext, settings: StoreSettings): St
   return settings.dir || (settings.url && settings.token)
     ? settings
     : localServer(environment, settings);
-}
-
-function toolName(name: string, before: readonly string[] | undefined): string[] {
-  if (isToolName(name)) return [...before ?? [], name];
-  throw new InvalidArgumentError(`Known are ${TOOL_NAMES.join(", ")}.`);
 }
 
 function duration(text: string): number {
