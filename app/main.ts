@@ -124,8 +124,10 @@ async function report(
 
 const EXAMPLES = `
 Examples:
-  vitte-remote-cache serve --dir /var/cache/vitte        the team's cache on 127.0.0.1:8080
-  vitte-remote-cache token create ci --allow read,write --dir /var/cache/vitte
+  vitte-remote-cache serve            the team's cache on 127.0.0.1:8080
+  vitte-remote-cache setup --write    the build tools of this repository use it
+  vitte-remote-cache doctor           what is wrong, and what to do
+  vitte-remote-cache token create ci --allow read,write --url http://127.0.0.1:8080
   vitte-remote-cache put KEY FILE --url http://127.0.0.1:8080
   vitte-remote-cache get KEY -o FILE
   vitte-remote-cache stats --json
