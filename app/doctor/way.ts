@@ -68,6 +68,9 @@ function whyOf(error: Error): string {
 const LIMIT_HINT = "raise the limit on bodies and the time-outs of the proxy in between: nginx " +
   "client_max_body_size 0, Apache LimitRequestBody 0, HAProxy and Traefik have buffers of their own";
 
+const LOG_HINT = "its error log says why: time-outs, or no room for what it buffers (nginx: " +
+  "proxy_request_buffering off)";
+
 /** The verdict on the answer to 32 MB. */
 export function judgeUpload(visit: Visit, milliseconds: number): Verdict {
   const { status, ours, headers } = visit;
@@ -80,7 +83,7 @@ export function judgeUpload(visit: Visit, milliseconds: number): Verdict {
   if (!ours) {
     return failed(
       `a proxy in between${namesItself(headers)} answers ${status} to 32 MB`,
-      LIMIT_HINT,
+      status >= 500 ? LOG_HINT : LIMIT_HINT,
     );
   }
   if (status === 404) return ok("left out: the server is older and has no probe");
