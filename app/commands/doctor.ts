@@ -11,6 +11,7 @@ import { failed, failedBy, Findings, ok } from "../doctor/finding.ts";
 import { EXIT } from "../exit_codes.ts";
 import { noStore, proxyVariables } from "../open_named_store.ts";
 import { Output, shown } from "../output.ts";
+import { localServer } from "../setup/local_server.ts";
 import { userFolders } from "../user_folders.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { storeFlags, withStoreOptions } from "./context.ts";
@@ -53,6 +54,7 @@ async function examine(
   let settings: StoreSettings;
   try {
     settings = await resolveStore(environment, flags);
+    if (!settings.dir && !settings.url) settings = localServer(environment, settings);
   } catch (thrown) {
     if (thrown instanceof ConfigError) {
       findings.add("config file", ...thrown.problems.map(judgeProblem));
@@ -74,6 +76,7 @@ async function examine(
     token: token?.value.reveal(),
     // The user has not named the server: only one that proves to be the token's may see it.
     provenOnly: settings.trust === "repository",
+    ownAdmin: token?.source === "default",
     ...(backend ? { backend: { expected: backend.value, from: backend.origin } } : {}),
   }, findings);
 }

@@ -43,6 +43,8 @@ export interface ServerQuestion {
   readonly urlFrom: string;
   /** Send the token only to who proves to be the server that it names. */
   readonly provenOnly: boolean;
+  /** Whether the token is the administrator's of a server of this machine, that nobody gave. */
+  readonly ownAdmin: boolean;
   /** What the server is expected to keep its store on, and who expects it. */
   readonly backend?: { readonly expected: string; readonly from: string };
 }
@@ -65,7 +67,7 @@ export async function examineServer(
   const who = await examineToken(visitor, question, findings);
   if (!who) return;
   const { signal } = target;
-  findings.add("rights", ...judgeRights(who, target));
+  findings.add("rights", ...judgeRights(who, { ...target, ownAdmin: question.ownAdmin }));
   await findings.look("32 MB there", signal, () => checkUpload(visitor));
   await findings.look("32 MB back", signal, () => checkDownload(visitor));
   await findings.look("upgrade", signal, () => checkUpgrade(visitor));

@@ -108,12 +108,22 @@ export function judgeExpiry({ name, expires, scope }: WhoAmI, now: number): Verd
   );
 }
 
-/** Verdicts on what a token may do: `need` is what whoever asks wants it for. */
+/**
+ * Verdicts on what a token may do: `need` is what whoever asks wants it for, `ownAdmin` says that
+ * the administrator's token of this machine's own server was taken for want of another.
+ */
 export function judgeRights(
   { verbs, namespaces, name }: WhoAmI,
-  asked: { readonly namespace: string; readonly need: readonly Verb[] },
+  asked: {
+    readonly namespace: string;
+    readonly need: readonly Verb[];
+    readonly ownAdmin?: boolean;
+  },
 ): Verdict[] {
-  const { namespace, need } = asked;
+  const { namespace, need, ownAdmin = false } = asked;
+  if (verbs.includes("admin") && ownAdmin) {
+    return [ok("this server's administrator, as nobody gave another token")];
+  }
   if (verbs.includes("admin")) {
     return [warning(
       `"${name}" is an administrator's token: a build that has it could end every other token`,

@@ -1,89 +1,9 @@
 /** From an empty folder to the first hit: the commands that a person types, counted. */
 import assert from "node:assert/strict";
-import { run, SOURCE_PROGRAM } from "../helpers/real_server.ts";
+import { install, PROGRAM, Terminal } from "../helpers/terminal.ts";
 import { tempDir } from "../helpers/temp.ts";
 
 const MOST = 5;
-const PROGRAM = "vitte-remote-cache";
-
-/** Takes away what this test's own environment may say. */
-const CLEAN = [
-  "env",
-  ...["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "CCACHE_DIR", "CCACHE_CONFIGPATH"]
-    .concat("CCACHE_REMOTE_STORAGE", "VITTE_CACHE_URL", "VITTE_CACHE_DIR", "VITTE_TOKEN")
-    .concat("VITTE_TOKEN_FILE").flatMap((name) => ["-u", name]),
-] as const;
-
-/** A shell in an empty home, in which this program is installed. */
-class Terminal {
-  readonly typed: string[] = [];
-  readonly #home: string;
-  readonly #said: string[] = [];
-
-  constructor(home: string) {
-    this.#home = home;
-  }
-  get env(): Record<string, string> {
-    return {
-      HOME: this.#home,
-      PATH: `${this.#home}/bin:${Deno.env.get("PATH") ?? ""}`,
-      // Deno itself must not be fetched anew for every home.
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
-    };
-  }
-  /** Types a command and waits for its end. */
-  async type(command: string): Promise<string> {
-    this.typed.push(command);
-    const { code, stdout, stderr } = await this.look(command);
-    this.#said.push(`$ ${command}`, (stdout + stderr).trim());
-    assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
-    return stdout + stderr;
-  }
-  /** Types a command that goes on, as with & behind it; resolves when it has said `ready`. */
-  async start(command: string, ready: RegExp): Promise<AsyncDisposable> {
-    this.typed.push(`${command} &`);
-    const [env, ...clean] = CLEAN;
-    const child = new Deno.Command(env, {
-      args: [...clean, "sh", "-c", `exec ${command}`],
-      cwd: this.#home,
-      env: this.env,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let said = "";
-    while (!ready.test(said)) {
-      const { done, value } = await reader.read();
-      if (done) throw new Error(`it ended:\n${said}`);
-      said += value;
-    }
-    this.#said.push(`$ ${command} &`, said.trim());
-    return {
-      async [Symbol.asyncDispose]() {
-        child.kill("SIGTERM");
-        while (!(await reader.read()).done);
-        await child.status;
-      },
-    };
-  }
-  /** Looks without typing: the test's own look counts for nothing. */
-  async look(command: string) {
-    return await run([...CLEAN, "sh", "-c", command], { cwd: this.#home, env: this.env });
-  }
-  get session(): string {
-    return this.#said.join("\n").replaceAll(/vrc_[\w-]+/g, "vrc_…").replaceAll(this.#home, "~");
-  }
-}
-
-/** Puts this program on the PATH, as a download would. */
-async function install(home: string): Promise<void> {
-  await Deno.mkdir(`${home}/bin`);
-  const words = SOURCE_PROGRAM.map((word) => `'${word}'`).join(" ");
-  const path = `${home}/bin/${PROGRAM}`;
-  await Deno.writeTextFile(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
-}
-
 Deno.test(`first hour: from an empty folder to ccache's first hit in ${MOST} commands`, async () => {
   await using folder = await tempDir();
   const home = folder.path;
