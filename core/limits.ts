@@ -85,6 +85,9 @@ export const STOP_GRACE_MS = 10_000;
 /** Verified tokens one thread remembers; above it the memory is emptied and fills again. */
 export const TOKEN_CACHE_ENTRIES = 10_000;
 
+/** Milliseconds before a token's end from which on it is told: two weeks leave time to renew it. */
+export const TOKEN_SOON_MS = 14 * 86_400_000;
+
 /** Milliseconds: how exact "last used" of a token is; the price is one small write each time. */
 export const TOKEN_TOUCH_MS = 600_000;
 

@@ -31,8 +31,15 @@ export function addDoctor(program: Command, context: CommandContext): void {
       const flags = storeFlags(context, command);
       const need = options.need === undefined ? [] : parseVerbs(options.need, "--need");
       const output = new Output(context.environment, flags);
-      const findings = new Findings();
-      await examine(context, { flags, need, command }, findings);
+      const { stderr, interactive } = context.environment;
+      // A line that says what is waited for, and goes when there is something to say.
+      const draw = (text: string) => void (interactive && stderr(`\r\x1b[K${text}`));
+      const findings = new Findings((check) => draw(`looking at: ${check}`));
+      try {
+        await examine(context, { flags, need, command }, findings);
+      } finally {
+        draw("");
+      }
       await output.result(findings.all, findings.all.map(line).join("\n"));
       const bad = findings.all.some(({ state }) => state === "failed");
       context.end(bad ? EXIT.failed : EXIT.ok);

@@ -40,6 +40,12 @@ export function failedBy(thrown: unknown): Verdict {
 /** Findings as they come in, in order. */
 export class Findings {
   readonly all: Finding[] = [];
+  readonly #begin: (check: string) => void;
+
+  /** `begin` hears of each check that may take a while, before it. */
+  constructor(begin: (check: string) => void = () => {}) {
+    this.#begin = begin;
+  }
 
   /** Adds verdicts on one thing. Tells whether none of them is a failure. */
   add(check: string, ...verdicts: readonly Verdict[]): boolean {
@@ -52,6 +58,7 @@ export class Findings {
     signal: AbortSignal,
     work: () => Promise<Verdict | readonly Verdict[]>,
   ): Promise<boolean> {
+    this.#begin(check);
     try {
       const verdicts = await work();
       return this.add(check, ...("state" in verdicts ? [verdicts] : verdicts));

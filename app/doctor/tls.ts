@@ -1,6 +1,7 @@
 /** The certificate of a server: whether this machine trusts it, and if not, why. */
 import tls from "node:tls";
 import { abortable } from "../../core/abort.ts";
+import { TOKEN_SOON_MS } from "../../core/limits.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { Verdict } from "./finding.ts";
 import { failed, ok, warning } from "./finding.ts";
@@ -76,7 +77,8 @@ function factsOf(certificate: tls.PeerCertificate, host: string): CertificateFac
   };
 }
 
-const SOON_MS = 14 * 86_400_000;
+/** Milliseconds before its end from which on a certificate is told: as for tokens. */
+const SOON_MS = TOKEN_SOON_MS;
 
 /** The verdict; `host` is the name that was asked for. */
 export function judgeTls(facts: TlsFacts, host: string, now: number): Verdict {

@@ -1,6 +1,7 @@
 /** The token: whether it is one, whether this server made it, and what it may do. */
 import * as v from "valibot";
 import { createChallenge, verifyAnswer } from "../../core/identity.ts";
+import { TOKEN_SOON_MS } from "../../core/limits.ts";
 import type { Verb } from "../../core/policy.ts";
 import type { IssuedToken } from "../../core/token.ts";
 import { formatDuration } from "../../core/units.ts";
@@ -94,14 +95,12 @@ export function judgeRefusal(visit: Visit): Verdict {
   );
 }
 
-const SOON_MS = 14 * 86_400_000;
-
 /** The verdict on a token that is good. */
 export function judgeExpiry({ name, expires, scope }: WhoAmI, now: number): Verdict {
   const said = `token "${name}", writes scope ${scope}`;
   if (expires === null) return ok(`${said}, never expires`);
   const left = expires - now;
-  if (left >= SOON_MS) return ok(`${said}, expires in ${formatDuration(left)}`);
+  if (left >= TOKEN_SOON_MS) return ok(`${said}, expires in ${formatDuration(left)}`);
   return warning(
     `${said}, expires in ${formatDuration(Math.max(left, 0))}`,
     `renew it before: vitte-remote-cache token rotate ${name}`,

@@ -81,6 +81,7 @@ export function jsonOf(done: readonly ToolDone[], url: string, namespace: string
   return {
     url,
     namespace,
+    dry_run: done.some(({ dryRun }) => dryRun),
     tools: done.map(({ plan, token, files }) => ({
       tool: plan.tool.name,
       token: token ? { name: token.name, state: token.origin, write: token.write } : null,

@@ -1,5 +1,6 @@
 /** A token for one tool on this machine: kept, made, or the one that was given. */
 import { hostname } from "node:os";
+import { TOKEN_SOON_MS } from "../../core/limits.ts";
 import type { Verb } from "../../core/policy.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import { parseToken } from "../../core/token.ts";
@@ -89,7 +90,7 @@ async function keptToken(source: TokenSource, wish: TokenWish): Promise<ToolToke
   try {
     const who = await store.whoami();
     const same = [...who.verbs].sort().join() === [...wish.verbs].sort().join();
-    const soon = who.expires !== undefined && who.expires < environment.clock.now() + SOON_MS;
+    const soon = who.expires !== undefined && who.expires < environment.clock.now() + TOKEN_SOON_MS;
     if (!same || soon || !covers(who, wish.namespace)) return undefined;
     return { text, name: who.name, origin: "kept", write: wish.verbs.includes("write") };
   } catch (thrown) {
@@ -98,8 +99,6 @@ async function keptToken(source: TokenSource, wish: TokenWish): Promise<ToolToke
     throw thrown;
   }
 }
-
-const SOON_MS = 14 * 86_400_000;
 
 async function madeToken(source: TokenSource, wish: TokenWish): Promise<ToolToken> {
   const { store: { tokens }, environment } = source;

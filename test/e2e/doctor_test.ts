@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Finding } from "../../app/doctor/finding.ts";
 import type { Faults } from "../helpers/bad_proxy.ts";
 import { startBadProxy } from "../helpers/bad_proxy.ts";
-import { createAuthority } from "../helpers/certificates.ts";
+import { createAuthority } from "../helpers/authority.ts";
 import { runCli, startServer } from "../helpers/real_server.ts";
 import type { RealServer } from "../helpers/real_server.ts";
 import { tempDir } from "../helpers/temp.ts";
