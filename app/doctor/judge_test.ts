@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
 import type { WhoAmI } from "../../protocol/json.ts";
 import { judgeSources } from "./environment_checks.ts";
+import { Findings, ok } from "./finding.ts";
 import { judgeAddress } from "./examine_server.ts";
 import { judgeName, judgePort } from "./network.ts";
 import { judgeClock, judgeServer, judgeVersion } from "./server_checks.ts";
@@ -162,6 +163,19 @@ Deno.test("doctor: rights are judged by what they are needed for", () => {
   assert.equal(judge(who(["admin"], ["*"])), "warning");
   assert.equal(judge(who(["read", "write"], ["a"])), "failed");
   assert.equal(judge(who(["read"], ["a"]), ["write"]), "failed,failed");
+});
+
+Deno.test("doctor: what a check throws is a failure, but for the end of the command", async () => {
+  const begun: string[] = [];
+  const findings = new Findings((check) => begun.push(check));
+  const { signal } = new AbortController();
+  const good = await findings.look("a", signal, () => Promise.resolve(ok("fine")));
+  const bad = await findings.look("b", signal, () => Promise.reject(new Error("no")));
+  assert.deepEqual([good, bad], [true, false]);
+  assert.deepEqual(begun, ["a", "b"]);
+  assert.deepEqual(findings.all.map(({ state }) => state), ["ok", "failed"]);
+  const ended = AbortSignal.abort(new DOMException("SIGINT", "AbortError"));
+  await assert.rejects(findings.look("c", ended, () => Promise.reject(new Error("no"))), /SIGINT/);
 });
 
 Deno.test("doctor: a setting that is named twice alike is no contradiction", () => {

@@ -176,6 +176,23 @@ Deno.test("doctor finds what is wrong with a token", async (t) => {
       hint: /is the address right\? else get a token of this server/,
     });
   });
+  await t.step("none is sent to a server that can not prove who it is", async () => {
+    const seen: (string | null)[] = [];
+    await using hostile = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      (request) => {
+        seen.push(request.headers.get("authorization"));
+        const answer = { server_key: "A".repeat(43), host: "x", proof: "A".repeat(43) };
+        return Response.json(answer, { headers: { "vitte-request-id": "1" } });
+      },
+    );
+    const { code } = await doctor(["--url", `http://127.0.0.1:${hostile.addr.port}`], {
+      VITTE_TOKEN: good,
+    });
+    assert.equal(code, 1);
+    assert.equal(seen.length, 2, "is it there, and who is it");
+    assert.deepEqual(seen, [null, null]);
+  });
   await t.step("one that may only read, where builds are to write", async () => {
     const reader = await token(server, "reader", "--allow", "read");
     assertFinds(await look(reader, "--need", "read,write"), {

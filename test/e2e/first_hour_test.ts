@@ -64,6 +64,62 @@ Deno.test("first hour: setup once more keeps the token, and the settings are as 
   }
 });
 
+Deno.test("first hour: a token in the settings is kept only while it does what it should", async (t) => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  const terminal = new Terminal(home);
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  const admin = "--url $(cat .cache/vitte-remote-cache/address) " +
+    "--token-file .cache/vitte-remote-cache/admin.token";
+  const present = async () => {
+    const text = await Deno.readTextFile(`${home}/.config/ccache/ccache.conf`);
+    return /bearer-token=([^|\n]+)/.exec(text)![1]!;
+  };
+  await terminal.type(`${PROGRAM} setup ccache --write`);
+  const first = await present();
+  await t.step("a revoked one is replaced", async () => {
+    const list = await terminal.look(`${PROGRAM} token list --json ${admin}`);
+    const name = JSON.parse(list.stdout).find((one: { name: string }) =>
+      one.name.startsWith("ccache")
+    ).name;
+    await terminal.type(`${PROGRAM} token revoke ${name} ${admin}`);
+    const said = await terminal.type(`${PROGRAM} setup ccache --write`);
+    assert.match(said, /renewed the token ccache-/);
+    assert.notEqual(await present(), first);
+  });
+  const second = await present();
+  await t.step("one that may write is replaced where only reads are wanted", async () => {
+    const said = await terminal.type(`${PROGRAM} setup ccache --write --read-only`);
+    assert.match(said, /made the token ccache-\S+-read/);
+    assert.notEqual(await present(), second);
+  });
+  await t.step("one for another namespace is replaced", async () => {
+    const said = await terminal.type(`${PROGRAM} setup ccache --write --namespace team`);
+    assert.match(said, /made the token ccache-\S+-team/);
+  });
+});
+
+Deno.test("first hour: setup sends no token to a server that can not prove who it is", async () => {
+  await using folder = await tempDir();
+  const home = folder.path;
+  await install(home);
+  const terminal = new Terminal(home);
+  await using _server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
+  const seen: (string | null)[] = [];
+  await using other = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    seen.push(request.headers.get("authorization"));
+    const answer = { server_key: "A".repeat(43), host: "x", proof: "A".repeat(43) };
+    return Response.json(answer, { headers: { "vitte-request-id": "1" } });
+  });
+  const url = `http://127.0.0.1:${other.addr.port}`;
+  const { code, stdout } = await terminal.look(`${PROGRAM} setup ccache --write --url ${url}`);
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.ok(seen.length >= 1, "it was asked who it is");
+  assert.deepEqual(seen.filter((one) => one !== null), []);
+});
+
 Deno.test("first hour: setup with a builder's token uses it, and says what it may not", async (t) => {
   await using folder = await tempDir();
   const home = folder.path;
