@@ -90,7 +90,7 @@ function toolsMeant(
   names: readonly string[],
 ): BuildTool[] {
   if (names.length > 0) return [...new Set(names)].filter(isToolName).map((name) => TOOLS[name]);
-  const found = findTools(environment.cwd(), environment.env("PATH") ?? "");
+  const found = findTools(environment.cwd, environment.env("PATH") ?? "");
   if (found.length === 0) {
     throw new UsageError(
       "no build tool is found here",
