@@ -18,7 +18,7 @@ const DIGEST_PREFIX = 12;
 
 /** What is known of a request's answer so far. */
 export class Reply {
-  readonly tally: Tally = { received: 0, sent: 0, digest: undefined };
+  readonly tally: Tally = { received: 0, sent: 0, digest: undefined, lookup: false, cost: 0 };
   /** Name of the token, once it is known. */
   principal = "";
   readonly #deps: ServerDeps;
@@ -79,7 +79,8 @@ export class Reply {
     const table = reading ? this.#route?.misses?.read : this.#route?.misses?.write;
     const shown = table?.[error.kind];
     const status = shown ?? statusOf(error);
-    const masked = shown === 404 && error.kind !== "not_found";
+    const dropped = shown === 204;
+    const masked = dropped || (shown === 404 && error.kind !== "not_found");
     const headers: Record<string, string> = { "content-type": PROBLEM_MEDIA_TYPE };
     if (masked) {
       this.#deps.counters.add("masked_errors");
@@ -91,9 +92,13 @@ export class Reply {
     if (status === 416 && typeof size === "number") headers["content-range"] = `bytes */${size}`;
     const seconds = retryAfter(error);
     if (seconds !== undefined && !masked) headers["retry-after"] = `${seconds}`;
-    const problem = { ...problemOf(error, this.#id), status };
     this.#error = error;
     const outcome = masked ? "masked" : outcomeOf(error, status);
+    if (dropped) {
+      delete headers["content-type"];
+      return this.send({ status, headers, outcome });
+    }
+    const problem = { ...problemOf(error, this.#id), status };
     return this.send({ status, headers, body: JSON.stringify(problem), outcome });
   }
 
@@ -133,6 +138,8 @@ export class Reply {
       bytesReceived: this.tally.received,
       bytesSent: this.tally.sent,
       milliseconds: clock.monotonic() - this.#started,
+      lookup: this.tally.lookup,
+      savedMs: outcome === "hit" && this.#method === "GET" ? this.tally.cost : 0,
       ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
     });
   }

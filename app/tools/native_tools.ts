@@ -110,13 +110,14 @@ export const GO: BuildTool = {
   programs: [],
   verbs: ["read", "write"],
   tokenBy: "the variable VITTE_TOKEN of go-cacheprog",
-  settings: ({ url, namespace, token }) => ({
+  settings: ({ url, namespace, token, write }) => ({
     ...NO_SETTINGS,
     variables: [
       {
         name: "GOCACHEPROG",
         value: "vitte-remote-cache go-cacheprog" +
-          (namespace === "default" ? "" : ` --namespace ${namespace}`),
+          (namespace === "default" ? "" : ` --namespace ${namespace}`) +
+          (write ? "" : " --read-only"),
       },
       { name: "VITTE_CACHE_URL", value: namespaceUrl(url, "default") },
       { name: "VITTE_TOKEN", value: token, secret: true },

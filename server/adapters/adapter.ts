@@ -34,3 +34,19 @@ export const BAZEL_MISSES: MissTable = { read: HIDDEN, write: {} };
 
 /** ccache: any status but 2xx is a miss on reads; a refused write turns it off for one compile. */
 export const CCACHE_MISSES: MissTable = { read: HIDDEN, write: {} };
+
+/**
+ * Go, through `go-cacher`: any status but 200 is a miss on reads; any status but 204 to a put fails
+ * the whole `go build`, so what the cache cannot keep is dropped.
+ */
+export const GO_MISSES: MissTable = {
+  read: HIDDEN,
+  write: {
+    too_large: 204,
+    quota_exceeded: 204,
+    unavailable: 204,
+    timeout: 204,
+    rate_limited: 204,
+    internal: 204,
+  },
+};

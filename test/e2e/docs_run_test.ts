@@ -9,7 +9,7 @@ import { install, PROGRAM, Terminal } from "../helpers/terminal.ts";
 function commands(path: string): string[] {
   const text = Deno.readTextFileSync(`${ROOT}/${path}`);
   const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1]!);
-  return blocks.join("\n").replaceAll("\\\n", " ").split("\n")
+  return blocks.join("\n").replaceAll("\\\n", " ").replaceAll("…", "").split("\n")
     .map((line) => line.replace(/(^|\s)#.*$/, "").trim())
     .filter((line) => /^export |\.\/vitte-remote-cache /.test(line));
 }
@@ -25,6 +25,10 @@ async function desk(home: string): Promise<Desk> {
   await Deno.symlink(`${home}/bin/${PROGRAM}`, `${home}/${PROGRAM}`);
   await Deno.writeTextFile(`${home}/FILE`, "some bytes\n");
   await Deno.writeTextFile(`${home}/nx.json`, "{}\n");
+  for (const name of ["PATH", "src"]) {
+    await Deno.mkdir(`${home}/${name}`);
+    await Deno.writeTextFile(`${home}/${name}/file`, "more bytes\n");
+  }
   const terminal = new Terminal(home);
   const server = await terminal.start(`${PROGRAM} serve --port 0`, /admin.*\n/);
   const url = (await Deno.readTextFile(`${home}/.cache/vitte-remote-cache/address`)).trim();

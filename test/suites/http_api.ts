@@ -4,8 +4,11 @@
  */
 import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
+import { batchCases } from "./http_api_batches.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
+import { goCases } from "./http_api_go.ts";
+import { incidentCases } from "./http_api_incident.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -55,9 +58,12 @@ export type HttpCase = (server: HttpFixture, t: Deno.TestContext) => Promise<voi
 export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...pathCases,
   ...blobCases,
+  ...batchCases,
   ...entryCases,
   ...adapterCases,
+  ...goCases,
   ...accessCases,
+  ...incidentCases,
 };
 
 /** Registers the suite for one way to open a server. */
