@@ -188,6 +188,16 @@ Deno.test("command line: every command has its help in a session", async () => {
   }
 });
 
+Deno.test("command line: the help of every command that does something has examples", async () => {
+  const text = await Deno.readTextFile(`${CASES}/help/session.txt`);
+  const program = buildProgram({ environment: fakeEnvironment(), end() {} }, { print() {} });
+  for (const words of commandsOf(program)) {
+    const line = `$ ${[...words, "--help"].join(" ")}\n`;
+    const help = text.slice(text.indexOf(line) + line.length).split("\nexit ")[0]!;
+    assert.ok(help.includes("Examples:") || help.includes("Commands:"), words.join(" "));
+  }
+});
+
 function commandsOf(command: Command, before: readonly string[] = []): string[][] {
   const own = [...before, command.name()];
   return [own, ...command.commands.flatMap((child) => commandsOf(child, own))];
