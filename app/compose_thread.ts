@@ -14,6 +14,7 @@ import type { Handler } from "../server/deps.ts";
 import { createHandler } from "../server/handler.ts";
 import { allowHosts } from "../server/middleware/host.ts";
 import { openPackReader } from "../store/pack/reader.ts";
+import { diskRoom } from "./disk_room.ts";
 import { AccessLog } from "./access_log.ts";
 import { BACKEND, openObjects, pathsOf } from "./folder_parts.ts";
 import { ownHostNames } from "./host_names.ts";
@@ -112,6 +113,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,
     backend: BACKEND,
+    disk: () => diskRoom(config.dir),
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();

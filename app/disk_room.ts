@@ -29,6 +29,12 @@ export function reserveBytes(facts: DiskFacts): number {
   return Math.max(Math.floor(facts.total / 20), 1024 ** 3);
 }
 
+/** Facts and reserve of the disk that holds `dir`. */
+export function diskRoom(dir: string): DiskFacts & { readonly reserve: number } {
+  const facts = diskFacts(dir);
+  return { ...facts, reserve: reserveBytes(facts) };
+}
+
 /**
  * The limit of this folder: what was asked for, else what the first start chose, 80 % of what was
  * free then. The choice is kept in `<dir>/max-size`, so that it does not shrink as the store grows.

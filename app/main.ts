@@ -4,6 +4,7 @@ import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
 import { addAudit } from "./commands/audit.ts";
+import { addCompletions } from "./commands/completions.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addGoCacheprog } from "./commands/go_cacheprog.ts";
@@ -17,6 +18,7 @@ import { addRestore } from "./commands/restore.ts";
 import { addRm } from "./commands/rm.ts";
 import { addSave } from "./commands/save.ts";
 import { addServe } from "./commands/serve.ts";
+import { addSetup } from "./commands/setup.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
 import { addVerify } from "./commands/verify.ts";
@@ -66,6 +68,7 @@ export function buildProgram(
     });
   const adders = [
     addServe,
+    addSetup,
     addPut,
     addGet,
     addHas,
@@ -80,6 +83,7 @@ export function buildProgram(
     addToken,
     addVerify,
     addDoctor,
+    addCompletions,
     addLogin,
     addWhoami,
     addConfig,
@@ -132,8 +136,10 @@ async function report(
 
 const EXAMPLES = `
 Examples:
-  vitte-remote-cache serve --dir /var/cache/vitte        the team's cache on 127.0.0.1:8080
-  vitte-remote-cache token create ci --allow read,write --dir /var/cache/vitte
+  vitte-remote-cache serve            the team's cache on 127.0.0.1:8080
+  vitte-remote-cache setup --write    the build tools of this repository use it
+  vitte-remote-cache doctor           what is wrong, and what to do
+  vitte-remote-cache token create ci --allow read,write --url http://127.0.0.1:8080
   vitte-remote-cache put KEY FILE --url http://127.0.0.1:8080
   vitte-remote-cache get KEY -o FILE
   vitte-remote-cache stats --json

@@ -25,10 +25,9 @@ export function maskedParts(stats: Stats): string[] {
 }
 
 /** The hint for the most pressing of them. */
-export function maskedHint(stats: Stats): { readonly hint?: string } {
+export function maskedHint(stats: Stats): string | undefined {
   const names = new Set(Object.values(countsOf(stats)).flatMap(Object.keys));
-  const found = HINTS.find(([trouble]) => names.has(trouble));
-  return found ? { hint: found[1] } : {};
+  return HINTS.find(([trouble]) => names.has(trouble))?.[1];
 }
 
 /** A folder that is opened without a server has hidden nothing. */

@@ -47,7 +47,8 @@ export async function openResolved(
   });
 }
 
-function noStore({ logins }: StoreSettings): UsageError {
+/** What to say where nobody names a store. */
+export function noStore({ logins }: StoreSettings): UsageError {
   const list = logins.map(({ url }) => shown(url)).join(", ");
   return new UsageError(
     logins.length > 1 ? "no store is named, and there are several logins" : "no store is named",

@@ -32,6 +32,9 @@ export interface ServeOptions {
 
 const SUMMARY_MS = 60_000;
 
+/** In the folder of a store that is served: the address for programs of this machine. */
+export const ADDRESS_FILE = "address";
+
 /** Serves until SIGINT or SIGTERM, then finishes what is in flight. */
 export async function serve(
   environment: Environment,
@@ -80,6 +83,9 @@ export async function serve(
   );
   await threads.start();
   const listening = { hostname: options.host, port, tls: options.tls !== undefined };
+  const addressFile = `${engine.dir}/${ADDRESS_FILE}`;
+  await Deno.writeTextFile(addressFile, `${urlOf(listening)}\n`);
+  stack.defer(() => Deno.remove(addressFile));
   await announce(output, engine.adminTokenFile, listening, engine.dir);
 
   const timer = setInterval(() => {

@@ -27,6 +27,9 @@ export const MAX_CONFIG_BYTES = 64 * 1024;
 /** Folders that are looked through upwards for a configuration: deeper paths are a loop. */
 export const MAX_FOLDER_DEPTH = 256;
 
+/** Bytes of one probe of the way to a server: above the usual limits of proxies, 1 to 25 MiB. */
+export const MAX_PROBE_BYTES = 64 * 1024 * 1024;
+
 /** Digests in one "which are missing" call. */
 export const MAX_BATCH_DIGESTS = 100_000;
 

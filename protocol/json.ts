@@ -131,6 +131,10 @@ export const StatsSchema = v.object({
   masked_errors: count,
   /** What was hidden from whom: tool, trouble, times. Servers before 0.2 do not tell. */
   masked: v.optional(v.record(v.string(), v.record(v.string(), count))),
+  /** Records that failed their check since the process began; older servers do not say. */
+  quarantined: v.optional(count),
+  /** Only to who may read metrics: of the disk that the store is on, and what has to stay free. */
+  disk: v.optional(v.object({ free: count, total: count, reserve: count })),
 });
 /** JSON of `GET /v1/stats`. */
 export type Stats = v.InferInput<typeof StatsSchema>;
@@ -193,6 +197,14 @@ export const IdentityAnswerSchema = v.object({
   host: v.string(),
   proof: v.string(),
 });
+
+/** `POST /v1/probe`: what arrived, and how its length was told. */
+export const ProbeAnswerSchema = v.object({
+  bytes: count,
+  sent_as: v.picklist(["length", "chunked"]),
+});
+/** JSON of `POST /v1/probe`. */
+export type ProbeAnswer = v.InferInput<typeof ProbeAnswerSchema>;
 
 /** `POST /v1/admin/verify`. */
 export const VerifyRequestSchema = v.strictObject({ repair: v.optional(v.boolean(), false) });

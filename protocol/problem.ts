@@ -15,6 +15,8 @@ export interface Problem {
   readonly kind: ErrorKind;
   /** What to do next. */
   readonly hint?: string;
+  /** Of a 401: what is wrong with the token. */
+  readonly reason?: string;
   /** As in the header and in the server's log. */
   readonly request_id: string;
 }
@@ -59,6 +61,7 @@ export function retryAfter(error: CacheError): number | undefined {
 /** The body for an error. What is internal stays inside: the log has it under the request id. */
 export function problemOf(error: CacheError, requestId: string): Problem {
   const [, title] = KINDS[error.kind];
+  const { reason } = error.context;
   return {
     type: URN + error.kind,
     title,
@@ -66,6 +69,7 @@ export function problemOf(error: CacheError, requestId: string): Problem {
     detail: error.kind === "internal" ? "Cannot answer: internal error" : error.message,
     kind: error.kind,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(typeof reason === "string" ? { reason } : {}),
     request_id: requestId,
   };
 }
@@ -74,6 +78,7 @@ const ProblemSchema = v.object({
   detail: v.string(),
   kind: v.picklist(ERROR_KINDS),
   hint: v.optional(v.string()),
+  reason: v.optional(v.string()),
   request_id: v.optional(v.string()),
 });
 
@@ -92,8 +97,13 @@ export function problemError({ status, body, operation }: ErrorAnswer): CacheErr
   const problem = parsed.success ? parsed.output : undefined;
   const kind = problem?.kind ?? kindOfStatus(status);
   const id = problem?.request_id;
+  const reason = problem?.reason;
   return new CacheError(kind, problem?.detail ?? `Cannot use the answer: status ${status}`, {
-    context: { status, ...(id === undefined ? {} : { request_id: id }) },
+    context: {
+      status,
+      ...(id === undefined ? {} : { request_id: id }),
+      ...(reason === undefined ? {} : { reason }),
+    },
     ...(problem?.hint === undefined ? {} : { hint: problem.hint }),
     ...(operation === undefined ? {} : { operation }),
   });

@@ -29,6 +29,8 @@ export const HEADERS = {
   missReason: "vitte-miss-reason",
   /** On every answer when the token ends within 14 days: when, in milliseconds since 1970. */
   tokenExpires: "vitte-token-expires",
+  /** Answer of a probe: `websocket` if the request's Upgrade arrived, else `none`. */
+  sawUpgrade: "vitte-saw-upgrade",
   /** Request: tags, separated by commas, each percent-encoded where it must be. */
   tags: "vitte-tags",
   /** Request: milliseconds of work that a hit saves. */

@@ -34,8 +34,17 @@ export interface ServerDeps {
   readonly version: string;
   /** The kind of medium that the store is kept on, such as `fs`. */
   readonly backend: string;
+  /** Bytes of the disk that the store is on, as they are now; `undefined` where it is on none. */
+  disk?(): DiskRoom | undefined;
   /** Seconds since this process began to serve, all threads counted as one. */
   uptimeSeconds(): number;
+}
+
+/** Bytes of a file system, and how many of them have to stay free. */
+export interface DiskRoom {
+  readonly free: number;
+  readonly total: number;
+  readonly reserve: number;
 }
 
 /** Limits that the operator sets. */

@@ -5,6 +5,7 @@ import { ROOT } from "./run_steps.ts";
 const PROGRAMS: Readonly<Record<string, string>> = {
   ccache: "ccache",
   curl: "curl",
+  fish: "fish",
   gcc: "gcc",
   gradle: "gradle",
   mvn: "maven",
@@ -16,6 +17,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   strace: "strace",
   unzip: "unzip",
   wrk: "wrk",
+  zsh: "zsh",
   zstd: "zstd",
 };
 

@@ -1,173 +1,132 @@
 import type { Command } from "commander";
-import { bodyBytes, bytesSource, equalBytes } from "../../core/bytes.ts";
-import { toCacheError } from "../../core/errors.ts";
-import { TOKEN_SOON_MS } from "../../core/limits.ts";
-import { formatDuration, formatSize } from "../../core/units.ts";
-import { backendMismatch } from "../config/backend_mismatch.ts";
 import { ConfigError, problemLine } from "../config/problem.ts";
 import type { ConfigProblem } from "../config/problem.ts";
 import { resolveStore } from "../config/resolve_store.ts";
 import type { StoreSettings } from "../config/resolve_store.ts";
-import { diskFacts, reserveBytes } from "../disk_room.ts";
+import { agreement, judgeSources, judgeToolVariables } from "../doctor/environment_checks.ts";
+import { examineFolder } from "../doctor/examine_folder.ts";
+import { examineServer } from "../doctor/examine_server.ts";
+import type { Finding, Verdict } from "../doctor/finding.ts";
+import { failed, failedBy, Findings, ok } from "../doctor/finding.ts";
 import { EXIT } from "../exit_codes.ts";
-import { maskedHint, maskedParts } from "../masked.ts";
-import type { Opened } from "../opened.ts";
-import { openResolved } from "../open_named_store.ts";
-import { Output } from "../output.ts";
+import { noStore, proxyVariables } from "../open_named_store.ts";
+import { Output, shown } from "../output.ts";
+import { localServer } from "../setup/local_server.ts";
+import { userFolders } from "../user_folders.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { storeFlags, withStoreOptions } from "./context.ts";
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly check: string;
-  readonly state: "ok" | "warning" | "failed";
-  readonly detail: string;
-  readonly hint?: string;
-}
+import { parseVerbs } from "./token.ts";
 
 /** Adds `doctor`. */
 export function addDoctor(program: Command, context: CommandContext): void {
   const command = program.command("doctor")
     .summary("find out what is wrong and what to do about it")
-    .description("Looks at the store and at the way to it. Exit 1: something failed.");
-  withStoreOptions(command).action(async () => {
-    const flags = storeFlags(context, command);
-    const output = new Output(context.environment, flags);
-    const findings = await examine(context, flags);
-    await output.result(findings, findings.map(line).join("\n"));
-    const failed = findings.some((finding) => finding.state === "failed");
-    context.end(failed ? EXIT.failed : EXIT.ok);
-  });
+    .description(
+      "Looks at the way to the server, at the token and at the store, and says what to do.\n" +
+        "It leaves nothing behind. Exit 1: something failed; warnings alone are exit 0.",
+    )
+    .option("--need <verbs>", "what the token has to be allowed, such as read or read,write");
+  withStoreOptions(command).addHelpText("after", EXAMPLES)
+    .action(async (options: { need?: string }) => {
+      const flags = storeFlags(context, command);
+      const need = options.need === undefined ? [] : parseVerbs(options.need, "--need");
+      const output = new Output(context.environment, flags);
+      const { stderr, interactive } = context.environment;
+      // A line that says what is waited for, and goes when there is something to say.
+      const draw = (text: string) => void (interactive && stderr(`\r\x1b[K${text}`));
+      const findings = new Findings((check) => draw(`looking at: ${check}`));
+      try {
+        await examine(context, { flags, need, command }, findings);
+      } finally {
+        draw("");
+      }
+      await output.result(findings.all, findings.all.map(line).join("\n"));
+      const bad = findings.all.some(({ state }) => state === "failed");
+      context.end(bad ? EXIT.failed : EXIT.ok);
+    });
 }
 
-async function examine(context: CommandContext, flags: StoreFlags): Promise<Finding[]> {
-  let opened: Opened;
+interface Asked {
+  readonly flags: StoreFlags;
+  readonly need: ReturnType<typeof parseVerbs>;
+  readonly command: Command;
+}
+
+async function examine(
+  { environment }: CommandContext,
+  { flags, need, command }: Asked,
+  findings: Findings,
+): Promise<void> {
+  const { namespace } = flags;
   let settings: StoreSettings;
   try {
-    settings = await resolveStore(context.environment, flags);
-    opened = await openResolved(context.environment, settings);
+    settings = await resolveStore(environment, flags);
+    if (!settings.dir && !settings.url) settings = localServer(environment, settings);
   } catch (thrown) {
-    if (thrown instanceof ConfigError) return thrown.problems.map(configFinding);
-    return [failed("open the store", thrown)];
+    if (thrown instanceof ConfigError) {
+      findings.add("config file", ...thrown.problems.map(judgeProblem));
+    } else findings.add("settings", failedBy(thrown));
+    return;
   }
-  await using store = opened;
-  const findings: Finding[] = [{ check: "open the store", state: "ok", detail: store.where }];
-  if (settings.found) {
-    findings.unshift({ check: "config file", state: "ok", detail: settings.found.source.file });
-  }
-  if (settings.backend) {
-    await look(findings, "backend", async () => backendFinding(settings, await store.whoami()));
-  }
-  const now = context.environment.clock.now();
-  await look(findings, "who am I", async () => {
-    const { name, verbs, scope, expires } = await store.whoami();
-    const left = expires === undefined ? undefined : expires - now;
-    const soon = left !== undefined && left < TOKEN_SOON_MS;
-    return {
-      state: soon ? "warning" : "ok",
-      detail: `token "${name}": ${verbs.join(", ")}, writes scope ${scope}, ` +
-        (left === undefined ? "never expires" : `expires in ${formatDuration(left)}`),
-      ...(soon ? { hint: `renew it: token rotate ${name}` } : {}),
-    };
-  });
-  await look(findings, "totals", async () => {
-    const stats = await store.stats();
-    const { entries, stored_bytes, quarantined } = stats;
-    const bad = Number(quarantined ?? 0);
-    const hidden = maskedParts(stats);
-    return {
-      state: bad > 0 || hidden.length > 0 ? "warning" : "ok",
-      detail: `${entries} entries, ${formatSize(stored_bytes)} stored, ` +
-        (hidden.length === 0 ? "no trouble hidden from a build" : `hidden: ${hidden.join("; ")}`),
-      ...(bad > 0 ? { hint: "records are quarantined: verify --repair" } : maskedHint(stats)),
-    };
-  });
-  await look(findings, "write and read back", () => roundTrip(context, store, flags.namespace));
-  if (flags.dir !== undefined) {
-    const { dir } = flags;
-    await look(findings, "disk", () => Promise.resolve(diskFinding(dir)));
-  }
-  return findings;
+  const { dir, url, token, found, backend, insecure } = settings;
+  if (dir) return await examineFolder(environment, { dir: dir.value, namespace }, findings);
+  if (!url) throw noStore(settings);
+  if (found) findings.add("config file", ok(found.source.file));
+  findings.add("settings", ...contradictions(environment, command, url.value));
+  await examineServer(environment, {
+    url: url.value,
+    urlFrom: url.origin,
+    namespace,
+    insecure,
+    need,
+    proxyEnv: proxyVariables(environment),
+    token: token?.value.reveal(),
+    // The user has not named the server: only one that proves to be the token's may see it.
+    provenOnly: settings.trust === "repository",
+    ownAdmin: token?.source === "default",
+    ...(backend ? { backend: { expected: backend.value, from: backend.origin } } : {}),
+  }, findings);
 }
 
-function configFinding(problem: ConfigProblem): Finding {
-  const { hint } = problem;
-  return {
-    check: "config file",
-    state: "failed",
-    detail: problemLine(problem),
-    ...(hint === undefined ? {} : { hint }),
-  };
+function judgeProblem(problem: ConfigProblem): Verdict {
+  return failed(
+    problemLine(problem),
+    problem.hint ?? "correct the line, then: config show --origin",
+  );
 }
 
-function backendFinding(
-  settings: StoreSettings,
-  { backend }: { readonly backend?: string | undefined },
-): Omit<Finding, "check"> {
-  const mismatch = backendMismatch(settings, backend);
-  return mismatch === undefined
-    ? { state: "ok", detail: backend ?? "the server does not say" }
-    : { state: "warning", detail: mismatch, hint: "config show --origin tells who named it" };
-}
-
-function diskFinding(dir: string): Omit<Finding, "check"> {
-  const facts = diskFacts(dir);
-  const tight = facts.free < reserveBytes(facts);
-  return {
-    state: tight ? "warning" : "ok",
-    detail: `${formatSize(facts.free)} of ${formatSize(facts.total)} are free`,
-    ...(tight ? { hint: "less is free than the reserve: writes are refused; make room" } : {}),
-  };
-}
-
-async function roundTrip(
-  context: CommandContext,
-  store: Opened,
-  namespace: string,
-): Promise<Omit<Finding, "check">> {
-  const { clock } = context.environment;
-  const { verbs } = await store.whoami();
-  if (!verbs.includes("write") && !verbs.includes("admin")) {
-    return { state: "ok", detail: "left out: this token may not write" };
+function contradictions(
+  environment: CommandContext["environment"],
+  command: Command,
+  url: string,
+): Verdict[] {
+  const typed = (name: string) =>
+    command.getOptionValueSource(name) === "cli" ? command.getOptionValue(name) : undefined;
+  const found = [
+    judgeSources("the server", [
+      { source: "--url", value: typed("url") },
+      { source: "VITTE_CACHE_URL", value: environment.env("VITTE_CACHE_URL") },
+    ]),
+    judgeSources("the token", [
+      { source: "--token-file", value: typed("tokenFile") },
+      { source: "VITTE_TOKEN_FILE", value: environment.env("VITTE_TOKEN_FILE") },
+      { source: "VITTE_TOKEN", value: environment.env("VITTE_TOKEN") },
+    ], { secret: true }),
+  ].filter((verdict) => verdict !== undefined);
+  if (URL.canParse(url) && environment.env("HOME")) {
+    found.push(...judgeToolVariables(new URL(url).origin, userFolders(environment)));
   }
-  const began = clock.monotonic();
-  const blobs = store.cache.blobs(namespace);
-  const bytes = crypto.getRandomValues(new Uint8Array(1000));
-  const { digest } = await blobs.put(undefined, bytesSource(bytes));
-  const body = await blobs.get(digest);
-  const back = body && await bodyBytes(body, bytes.length);
-  await blobs.delete([digest]);
-  if (!back || !equalBytes(back, bytes)) {
-    return { state: "failed", detail: "other bytes came back", hint: "verify the store" };
-  }
-  return { state: "ok", detail: `1,000 bytes in ${formatDuration(clock.monotonic() - began)}` };
+  return found.length > 0 ? found : [agreement()];
 }
 
-async function look(
-  findings: Finding[],
-  check: string,
-  work: () => Promise<Omit<Finding, "check">>,
-): Promise<void> {
-  try {
-    findings.push({ check, ...await work() });
-  } catch (thrown) {
-    findings.push(failed(check, thrown));
-  }
+function line({ check, state, detail, hint }: Finding): string {
+  const more = hint === undefined ? "" : `\n         hint: ${shown(hint)}`;
+  return `${state.padEnd(8)} ${check}: ${shown(detail)}${more}`;
 }
 
-function failed(check: string, thrown: unknown): Finding {
-  const error = toCacheError(thrown, "doctor");
-  return {
-    check,
-    state: "failed",
-    detail: error.message,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  };
-}
-
-function line(finding: Finding): string {
-  const { check, state, detail, hint } = finding;
-  return `${state.padEnd(8)} ${check}: ${detail}${
-    hint === undefined ? "" : `\n         hint: ${hint}`
-  }`;
-}
+const EXAMPLES = `
+Examples:
+  vitte-remote-cache doctor --url https://cache.example.com --token-file ci.token
+  vitte-remote-cache doctor --need read,write   fails if the token may not write
+  vitte-remote-cache doctor --dir /var/cache/vitte
+`;

@@ -7,7 +7,8 @@ import { onStore, withStoreOptions } from "./context.ts";
 export function addHas(program: Command, context: CommandContext): void {
   const command = program.command("has").argument("<key>")
     .summary("ask whether a key is there")
-    .description("Exit 0: the key is there and whole. Exit 3: it is not.");
+    .description("Exit 0: the key is there and whole. Exit 3: it is not.")
+    .addHelpText("after", EXAMPLES);
   withStoreOptions(command).action((key: string) =>
     onStore(context, command, async (opened, output, flags) => {
       const lookup = { namespace: flags.namespace, scopes: ["main"], protocol: "kv", key };
@@ -18,3 +19,9 @@ export function addHas(program: Command, context: CommandContext): void {
     })
   );
 }
+
+const EXAMPLES = `
+Examples:
+  vitte-remote-cache has app/main.o
+  vitte-remote-cache has app/main.o --json --dir /var/cache/vitte
+`;

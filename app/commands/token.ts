@@ -16,7 +16,8 @@ export function addToken(program: Command, context: CommandContext): void {
   const token = program.command("token").summary("make, list and end tokens");
   addCreate(token, context);
   addList(token, context);
-  const revoke = token.command("revoke").argument("<name>").summary("end a token at once");
+  const revoke = token.command("revoke").argument("<name>").summary("end a token at once")
+    .addHelpText("after", examples("revoke pr-7"));
   withStoreOptions(revoke).action((name: string) =>
     onStore(context, revoke, async (opened, output) => {
       const info = await opened.tokens.revoke(name);
@@ -25,7 +26,8 @@ export function addToken(program: Command, context: CommandContext): void {
     })
   );
   const rotate = token.command("rotate").argument("<name>")
-    .summary("give a token a new secret; the old one ends at once");
+    .summary("give a token a new secret; the old one ends at once")
+    .addHelpText("after", examples("rotate ci > ci.token"));
   withStoreOptions(rotate).action((name: string) =>
     onStore(context, rotate, async (opened, output) => {
       await printNew(output, await opened.tokens.rotate(name));
@@ -86,7 +88,8 @@ function duration(text: string): number {
 }
 
 function addList(token: Command, context: CommandContext): void {
-  const command = token.command("list").summary("list tokens, also the revoked ones");
+  const command = token.command("list").summary("list tokens, also the revoked ones")
+    .addHelpText("after", examples("list", "list --json"));
   withStoreOptions(command).action(() =>
     onStore(context, command, async (opened, output) => {
       const infos = await opened.tokens.list();
@@ -139,13 +142,18 @@ function asJson(info: TokenInfo): Record<string, unknown> {
 }
 
 /** @throws {UsageError} for a word that is no verb */
-export function parseVerbs(text: string): Verb[] {
+export function parseVerbs(text: string, option = "--allow"): Verb[] {
   const verbs = text.split(",").map((verb) => verb.trim()).filter((verb) => verb !== "");
   const wrong = verbs.filter((verb) => !(VERBS as readonly string[]).includes(verb));
   if (wrong.length > 0 || verbs.length === 0) {
-    throw new UsageError(`--allow "${text}" is wrong`, `verbs are ${VERBS.join(", ")}`);
+    throw new UsageError(`${option} "${text}" is wrong`, `verbs are ${VERBS.join(", ")}`);
   }
   return [...new Set(verbs)] as Verb[];
+}
+
+function examples(...lines: readonly string[]): string {
+  const all = lines.map((line) => `  vitte-remote-cache token ${line}\n`).join("");
+  return `\nExamples:\n${all}`;
 }
 
 const EXAMPLES = `

@@ -11,7 +11,8 @@ export function addVerify(program: Command, context: CommandContext): void {
   const verify = program.command("verify")
     .summary("check every byte of the store")
     .description("Reads and checks everything. Exit 1 while anything is lost or quarantined.")
-    .option("--repair", "drop cleanly what is lost, so that it is a miss and nothing else");
+    .option("--repair", "drop cleanly what is lost, so that it is a miss and nothing else")
+    .addHelpText("after", VERIFY_EXAMPLES);
   withStoreOptions(verify).action((options: { repair?: boolean }) =>
     onStore(context, verify, async (opened, output) => {
       const report = await opened.maintenance.verify({
@@ -22,7 +23,8 @@ export function addVerify(program: Command, context: CommandContext): void {
       return isClean(report) ? EXIT.ok : EXIT.failed;
     })
   );
-  const gc = program.command("gc").summary("remove what nothing points to");
+  const gc = program.command("gc").summary("remove what nothing points to")
+    .addHelpText("after", GC_EXAMPLES);
   withStoreOptions(gc).action(() =>
     onStore(context, gc, async (opened, output) => {
       const report = await opened.maintenance.gc({ signal: context.environment.interrupted });
@@ -59,3 +61,15 @@ function describe(report: VerifyReport): string {
   }
   return lines.join("\n");
 }
+
+const VERIFY_EXAMPLES = `
+Examples:
+  vitte-remote-cache verify
+  vitte-remote-cache verify --repair --dir /var/cache/vitte
+`;
+
+const GC_EXAMPLES = `
+Examples:
+  vitte-remote-cache gc
+  vitte-remote-cache gc --json --dir /var/cache/vitte
+`;

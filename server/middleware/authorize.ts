@@ -15,9 +15,10 @@ export function identify(authentication: Authentication): Principal {
   const { failure } = authentication;
   throw new CacheError("unauthenticated", REASONS[failure], {
     operation: "auth.identify",
-    ...("name" in authentication
-      ? { context: { token: authentication.name, token_state: failure } }
-      : {}),
+    context: {
+      reason: failure === "malformed" ? "unknown" : failure,
+      ...("name" in authentication ? { token: authentication.name, token_state: failure } : {}),
+    },
     ...(failure === "missing" ? { hint: MISSING_HINT } : {}),
   });
 }

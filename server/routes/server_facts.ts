@@ -61,6 +61,8 @@ async function stats({ deps, principal }: Exchange): Promise<Answer> {
     bytes_sent: counters.get("bytes_sent"),
     masked_errors: counters.get("masked_errors"),
     masked: counters.masked(),
+    quarantined: counters.get("quarantined"),
+    ...(mayMeasure(principal) ? { disk: deps.disk?.() } : {}),
   };
   return jsonAnswer(answer);
 }
@@ -70,9 +72,13 @@ async function stats({ deps, principal }: Exchange): Promise<Answer> {
  * rounded up to a power of two: an exact figure that stands still after an upload would tell him
  * that somebody else has the same bytes.
  */
-export function blurred(figure: number, { verbs, namespaces }: Principal): number {
-  const exact = verbs.includes("admin") || verbs.includes("metrics") || namespaces.includes("*");
+export function blurred(figure: number, principal: Principal): number {
+  const exact = mayMeasure(principal) || principal.namespaces.includes("*");
   return exact || figure === 0 ? figure : 2 ** Math.ceil(Math.log2(figure));
+}
+
+function mayMeasure({ verbs }: Principal): boolean {
+  return verbs.includes("admin") || verbs.includes("metrics");
 }
 
 function who({ deps, principal }: Exchange): Answer {

@@ -33,6 +33,8 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/process \d+ has it open/g, "process <pid> has it open"],
   [/"ms":\d+/g, '"ms":<n>'],
   [/1,000 bytes in \d+ ms/g, "1,000 bytes in <n> ms"],
+  [/port \d+ answers in/g, "port <port> answers in"],
+  [/\d+ d behind the server's/g, "<n> d behind the server's"],
 ];
 
 class Session {
@@ -183,6 +185,16 @@ Deno.test("command line: every command has its help in a session", async () => {
   const program = buildProgram({ environment: fakeEnvironment(), end() {} }, { print() {} });
   for (const words of commandsOf(program)) {
     assert.ok(text.includes(`$ ${[...words, "--help"].join(" ")}\n`), words.join(" "));
+  }
+});
+
+Deno.test("command line: the help of every command that does something has examples", async () => {
+  const text = await Deno.readTextFile(`${CASES}/help/session.txt`);
+  const program = buildProgram({ environment: fakeEnvironment(), end() {} }, { print() {} });
+  for (const words of commandsOf(program)) {
+    const line = `$ ${[...words, "--help"].join(" ")}\n`;
+    const help = text.slice(text.indexOf(line) + line.length).split("\nexit ")[0]!;
+    assert.ok(help.includes("Examples:") || help.includes("Commands:"), words.join(" "));
   }
 });
 
