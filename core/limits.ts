@@ -245,3 +245,22 @@ export const GO_LARGE_BYTES = 256 * 1024;
 
 /** Wrong bodies after which the server is left alone for the rest of a build. */
 export const GO_MAX_DAMAGED = 10;
+
+
+/** Bytes below which a secret's value is not searched for in output: it would be found everywhere. */
+export const MIN_SECRET_BYTES = 8;
+
+/**
+ * Bytes of standard output and error together that `exec` keeps of a command, in memory. Above it
+ * the command goes on and nothing is stored: who prints that much writes a file.
+ */
+export const MAX_EXEC_PRINTED_BYTES = 16 * 1024 * 1024;
+
+/** Interpreters of scripts that are themselves scripts, as deep as Linux follows them. */
+export const MAX_INTERPRETERS = 5;
+
+/** Facts about inputs that an entry carries, so that a miss can be explained. */
+export const MAX_EXEC_FACTS = 256;
+
+/** Milliseconds: two changes of a file that are closer may have the same time on it. */
+export const FILE_TIME_MS = 10;
