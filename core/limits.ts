@@ -264,3 +264,6 @@ export const MAX_EXEC_FACTS = 256;
 
 /** Milliseconds: two changes of a file that are closer may have the same time on it. */
 export const FILE_TIME_MS = 10;
+
+/** Milliseconds that `exec` reads on after its command ended, for what a daemon of it still holds. */
+export const EXEC_PIPE_GRACE_MS = 1_000;
