@@ -262,7 +262,7 @@ export const MAX_INTERPRETERS = 5;
 /** Facts about inputs that an entry carries, so that a miss can be explained. */
 export const MAX_EXEC_FACTS = 256;
 
-/** Milliseconds: two changes of a file that are closer may have the same time on it. */
+/** Milliseconds: two changes of a file that are closer may have the same time on it (kernels step by 1 to 4). */
 export const FILE_TIME_MS = 10;
 
 /** Milliseconds that `exec` reads on after its command ended, for what a daemon of it still holds. */
