@@ -5,6 +5,7 @@ import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addExec } from "./commands/exec.ts";
 import { addGet } from "./commands/get.ts";
 import { addGoCacheprog } from "./commands/go_cacheprog.ts";
 import { addHas } from "./commands/has.ts";
@@ -23,7 +24,7 @@ import { addVerify } from "./commands/verify.ts";
 import { addWhoami } from "./commands/whoami.ts";
 import type { Environment } from "./environment.ts";
 import type { ExitCode } from "./exit_codes.ts";
-import { EXIT, exitCodeOf, UsageError } from "./exit_codes.ts";
+import { EXIT, exitCodeOf, UsageError, wrapperCodeOf } from "./exit_codes.ts";
 import { Output, PROGRAM } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -31,20 +32,33 @@ import { VERSION } from "./version.ts";
 export async function main(environment: Environment): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
   const printed: string[] = [];
+  const { words, behind } = splitWords(environment.args);
   const program = buildProgram(
-    { environment, end: (given) => code = given },
+    { environment, end: (given) => code = given, ...(behind ? { program: behind } : {}) },
     { print: (text) => printed.push(text) },
   );
-  const output = new Output(environment, { json: environment.args.includes("--json") });
+  const output = new Output(environment, { json: words.includes("--json") });
   try {
-    await program.parseAsync([...environment.args], { from: "user" });
+    await program.parseAsync([...words], { from: "user" });
     return code;
   } catch (thrown) {
-    return await report(thrown, environment, output);
+    const wraps = WRAPPERS.has(words[0] ?? "");
+    const found = await report(thrown, { environment, output, wraps });
+    return wraps && found === EXIT.usage ? EXIT.wrapper : found;
   } finally {
     // The parser prints help and version without waiting; the process must not end before it did.
     for (const text of printed) await environment.stdout(text);
   }
+}
+
+/** Commands that run another program: its words are not ours, whatever they look like. */
+const WRAPPERS: ReadonlySet<string> = new Set(["exec", "with"]);
+
+function splitWords(
+  args: readonly string[],
+): { readonly words: readonly string[]; readonly behind?: readonly string[] } {
+  const at = WRAPPERS.has(args[0] ?? "") ? args.indexOf("--") : -1;
+  return at < 0 ? { words: args } : { words: args.slice(0, at), behind: args.slice(at + 1) };
 }
 
 /** All commands, for `main` and for completions and help tests. */
@@ -72,6 +86,8 @@ export function buildProgram(
     addSave,
     addRestore,
     addHash,
+
+    addExec,
     addLs,
     addRm,
     addInspect,
@@ -107,8 +123,11 @@ function prefixed(text: string): string {
 
 async function report(
   thrown: unknown,
-  environment: Environment,
-  output: Output,
+  { environment, output, wraps }: {
+    readonly environment: Environment;
+    readonly output: Output;
+    readonly wraps: boolean;
+  },
 ): Promise<ExitCode> {
   if (thrown instanceof CommanderError) {
     const fine = thrown.exitCode === 0;
@@ -127,7 +146,7 @@ async function report(
   }
   const error = thrown instanceof CacheError ? thrown : toCacheError(thrown, "command");
   await output.failure(error);
-  return exitCodeOf(error);
+  return wraps ? wrapperCodeOf(error) : exitCodeOf(error);
 }
 
 const EXAMPLES = `
@@ -138,5 +157,6 @@ Examples:
   vitte-remote-cache get KEY -o FILE
   vitte-remote-cache stats --json
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 130 interrupted.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 130 interrupted; of exec and with those of the
+program that they run, and 125, 126 or 127 when it could not be run.
 `;

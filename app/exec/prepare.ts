@@ -1,0 +1,115 @@
+/** What an execution needs before it begins: the root, the secrets to search for, the turns. */
+import { tmpdir } from "node:os";
+import { Secret } from "../../core/secret.ts";
+import { parseToken } from "../../core/token.ts";
+import type { Environment } from "../environment.ts";
+import { UsageError } from "../exit_codes.ts";
+import type { Output } from "../output.ts";
+import { readToken } from "../read_token.ts";
+import type { Tolerance } from "../tolerance.ts";
+import { factsSecret } from "./exec_key.ts";
+import type { ExecutionParts } from "./execution.ts";
+import { isAtOrBelow } from "./input_files.ts";
+import type { OutputLock } from "./output_lock.ts";
+import { lockOutputs } from "./output_lock.ts";
+import { rootFolder } from "./root_folder.ts";
+import type { RunRequest } from "./run_request.ts";
+import type { NamedSecret } from "./secret_scanner.ts";
+import { isSearchable, SecretSearch } from "./secret_scanner.ts";
+
+/** What {@linkcode prepare} goes by. */
+export interface PrepareOptions {
+  readonly output: Output;
+  readonly tolerance: Tolerance;
+  readonly request: Omit<RunRequest, "root">;
+  /** Names of variables whose values must not be stored. */
+  readonly secretNames: readonly string[];
+  readonly tokenFile: string | undefined;
+  readonly salt: string;
+}
+
+/** What {@linkcode prepare} finds. */
+export interface Prepared
+  extends Pick<ExecutionParts, "lock" | "secrets" | "factsSecret" | "refusal"> {
+  readonly root: string;
+}
+
+/** @throws {UsageError} for outputs outside of the project */
+export async function prepare(
+  environment: Environment,
+  options: PrepareOptions,
+): Promise<Prepared> {
+  const { request, salt } = options;
+  const root = rootFolder(request.cwd);
+  for (const path of request.outputs) {
+    if (isAtOrBelow(path, root) && path !== root) continue;
+    throw new UsageError(
+      `--output ${path} is not below the project's root ${root}`,
+      "the root is the folder of .vitte/config.toml or .git, else the working folder",
+    );
+  }
+  const token = await tokenText(environment, options);
+  const named = secretsOf(environment, options.secretNames, token);
+  const short = named.find((secret) => !isSearchable(secret));
+  const issued = token === undefined ? undefined : parseToken(token);
+  return {
+    root,
+    secrets: new SecretSearch(named),
+    refusal: short && `${short.name} is too short to be searched for in what it writes`,
+    factsSecret: factsSecret({
+      salt,
+      serverKey: issued?.type === "issued" ? issued.serverKey : undefined,
+    }),
+    lock: (paths) => takeTurns(environment, options.output, paths),
+  };
+}
+
+async function tokenText(
+  environment: Environment,
+  { tolerance, tokenFile }: PrepareOptions,
+): Promise<string | undefined> {
+  try {
+    return await readToken(environment, tokenFile);
+  } catch (thrown) {
+    tolerance.give("read the token", thrown);
+    return undefined;
+  }
+}
+
+/** Values that are not set can not come up. */
+function secretsOf(
+  environment: Environment,
+  names: readonly string[],
+  token: string | undefined,
+): NamedSecret[] {
+  const found = [["the token", token], ["VITTE_TOKEN", environment.env("VITTE_TOKEN")?.trim()]]
+    .concat(names.map((name) => [name, environment.env(name)]));
+  return found.flatMap(([name, value]) => value ? [{ name: name!, value: new Secret(value) }] : []);
+}
+
+async function takeTurns(
+  environment: Environment,
+  output: Output,
+  paths: readonly string[],
+): Promise<OutputLock | undefined> {
+  const { clock, interrupted } = environment;
+  try {
+    return await lockOutputs(paths, {
+      folder: `${cacheHome(environment)}/vitte-remote-cache-locks`,
+      clock,
+      signal: interrupted,
+      onWait: () => output.note("another run writes the same files: waiting for its end"),
+    });
+  } catch (thrown) {
+    interrupted.throwIfAborted();
+    // Without turns the program is run all the same, and nothing is stored.
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    output.warn(`runs of the same outputs can not take turns: ${why}`);
+    return undefined;
+  }
+}
+
+function cacheHome(environment: Environment): string {
+  const home = environment.env("HOME");
+  return environment.env("XDG_CACHE_HOME") || (home ? `${home}/.cache` : tmpdir());
+}
