@@ -267,3 +267,6 @@ export const FILE_TIME_MS = 10;
 
 /** Milliseconds that `exec` reads on after its command ended, for what a daemon of it still holds. */
 export const EXEC_PIPE_GRACE_MS = 1_000;
+
+/** Milliseconds that a run waits for a program that an earlier, killed one left at work on its outputs. */
+export const EXEC_STRAY_MS = 10_000;

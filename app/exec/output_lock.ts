@@ -10,6 +10,8 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
+import { CacheError } from "../../core/errors.ts";
+import { EXEC_STRAY_MS } from "../../core/limits.ts";
 
 /** Options of {@linkcode lockOutputs}. */
 export interface LockOptions {
@@ -19,11 +21,13 @@ export interface LockOptions {
   readonly signal: AbortSignal;
   /** Hears once that somebody else is at work on the same files. */
   readonly onWait?: () => void;
+  /** Milliseconds to wait for a program of an earlier, killed run. Default `EXEC_STRAY_MS`. */
+  readonly strayMs?: number;
 }
 
 /** The locks of one run. Disposing it gives them back. */
 export interface OutputLock extends Disposable {
-  /** Whether another run had them before: what was asked before is out of date. */
+  /** Whether somebody else wrote there meanwhile: what was asked before is out of date. */
   readonly waited: boolean;
   /** Whether a program of an earlier run, which was killed, is still at work. */
   readonly strayed: boolean;
@@ -42,14 +46,15 @@ const POLL_MS = 25;
 
 /**
  * Locks these absolute paths, in an order that is the same for everybody.
- * @throws {Error} of the system when the folder can not be used, the signal's reason when aborted
+ * @throws {CacheError} `permission_denied` for a folder of somebody else, errors of the system when it
+ * can not be used, the signal's reason when aborted
  */
 export async function lockOutputs(
   paths: readonly string[],
   options: LockOptions,
 ): Promise<OutputLock> {
   const { folder } = options;
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await ownFolder(folder);
   const held: Held[] = [];
   let waited = false;
   const release = () => {
@@ -72,15 +77,38 @@ export async function lockOutputs(
     throw thrown;
   }
   const own = held.filter((lock) => lock.alone);
+  const { clock, signal, strayMs = EXEC_STRAY_MS } = options;
+  const isStrayed = () => own.some(({ file }) => isAlive(read(file)));
+  try {
+    const began = clock.monotonic();
+    while (isStrayed() && clock.monotonic() - began < strayMs) {
+      if (!waited) options.onWait?.();
+      waited = true;
+      await clock.sleep(POLL_MS, signal);
+    }
+  } catch (thrown) {
+    release();
+    throw thrown;
+  }
   return {
     waited,
-    strayed: own.some(({ file }) => isAlive(read(file))),
+    strayed: isStrayed(),
     mark(pid) {
       const text = `${pid} ${startOf(pid)}\n`;
       for (const { file } of own) write(file, text);
     },
     [Symbol.dispose]: release,
   };
+}
+
+/** Makes the folder. One that somebody else made could hold links to any file of this user's. */
+async function ownFolder(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const { isDirectory, uid } = await Deno.lstat(folder);
+  if (isDirectory && (uid === null || uid === Deno.uid())) return;
+  throw new CacheError("permission_denied", `Cannot use "${folder}": it is somebody else's`, {
+    operation: "exec.lock",
+  });
 }
 
 /** Every path alone and every folder above it shared; a path that is both is taken alone. */

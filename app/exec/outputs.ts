@@ -1,6 +1,7 @@
 /** The files that a run writes: what they were before, whether they may be stored, and back again. */
 import { closeSync, lstatSync, openSync, readlinkSync, readSync } from "node:fs";
-import { relative } from "node:path";
+import { dirname, relative } from "node:path";
+import type { TreePlace } from "../../client/tree/tree_place.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Cache } from "../../core/cache.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -103,8 +104,9 @@ export async function restoreOutputs(
   return true;
 }
 
-function placesOf({ root, outputs }: RunRequest): { path: string; name: string }[] {
-  return outputs.map((path) => ({ path, name: relative(root, path) }));
+function placesOf({ root, outputs }: RunRequest): TreePlace[] {
+  // Links on the way to an output are the caller's own; nothing in it is written through one.
+  return outputs.map((path) => ({ path, name: relative(root, path), anchor: dirname(path) }));
 }
 
 function changes(a: Snapshot, b: Snapshot): string[] {

@@ -1,5 +1,6 @@
 /** What an execution needs before it begins: the root, the secrets to search for, the turns. */
 import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { Secret } from "../../core/secret.ts";
 import { parseToken } from "../../core/token.ts";
 import type { Environment } from "../environment.ts";
@@ -93,9 +94,11 @@ async function takeTurns(
   paths: readonly string[],
 ): Promise<OutputLock | undefined> {
   const { clock, interrupted } = environment;
+  const home = environment.env("HOME");
+  const caches = environment.env("XDG_CACHE_HOME") || (home ? `${home}/.cache` : tmpdir());
   try {
-    return await lockOutputs(paths, {
-      folder: `${cacheHome(environment)}/vitte-remote-cache-locks`,
+    return await lockOutputs(paths.map(realName), {
+      folder: `${caches}/vitte-remote-cache-locks`,
       clock,
       signal: interrupted,
       onWait: () => output.note("another run writes the same files: waiting for its end"),
@@ -109,7 +112,13 @@ async function takeTurns(
   }
 }
 
-function cacheHome(environment: Environment): string {
-  const home = environment.env("HOME");
-  return environment.env("XDG_CACHE_HOME") || (home ? `${home}/.cache` : tmpdir());
+/** One name for one place, whatever links lead to it. */
+function realName(path: string): string {
+  try {
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  } catch (thrown) {
+    // The folder is still to be made, by the run.
+    if (thrown instanceof Deno.errors.NotFound) return path;
+    throw thrown;
+  }
 }

@@ -34,8 +34,8 @@ export interface Surroundings {
 
 /**
  * The facts of a run, as things are now.
- * @throws {UsageError} for a pattern that matches nothing
- * @throws {CacheError} for a program or an input that can not be read
+ * @throws {CacheError} `invalid_argument` for a pattern that matches nothing
+ * or an input that can not be read, and what finding the program throws
  */
 export function runFacts(request: RunRequest, { env, digests }: Surroundings): RunFacts {
   const { cwd, root, words, outputs } = request;
