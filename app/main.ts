@@ -37,12 +37,12 @@ export async function main(environment: Environment): Promise<ExitCode> {
     { environment, end: (given) => code = given, ...(behind ? { program: behind } : {}) },
     { print: (text) => printed.push(text) },
   );
-  const output = new Output(environment, { json: words.includes("--json") });
+  const wraps = WRAPPERS.has(words[0] ?? "");
+  const output = new Output(environment, { json: words.includes("--json"), aside: wraps });
   try {
     await program.parseAsync([...words], { from: "user" });
     return code;
   } catch (thrown) {
-    const wraps = WRAPPERS.has(words[0] ?? "");
     const found = await report(thrown, { environment, output, wraps });
     return wraps && found === EXIT.usage ? EXIT.wrapper : found;
   } finally {

@@ -10,14 +10,21 @@ export const PROGRAM = "vitte-remote-cache";
 export class Output {
   readonly json: boolean;
   readonly #environment: Environment;
+  readonly #aside: boolean;
 
-  constructor(environment: Environment, options: { json?: boolean | undefined } = {}) {
+  /** `aside`: lines of JSON go to standard error, where standard output is another program's. */
+  constructor(
+    environment: Environment,
+    options: { json?: boolean | undefined; aside?: boolean | undefined } = {},
+  ) {
     this.#environment = environment;
     this.json = options.json ?? false;
+    this.#aside = options.aside ?? false;
   }
   /** The result: `value` as one line of JSON, or `text` for people. */
   async result(value: unknown, text: string): Promise<void> {
-    await this.#environment.stdout(this.json ? `${JSON.stringify(value)}\n` : ended(text));
+    if (this.json) return await this.#line(value);
+    await this.#environment.stdout(ended(text));
   }
   /** Raw data. */
   async data(bytes: Uint8Array): Promise<void> {
@@ -47,9 +54,7 @@ export class Output {
     if (error instanceof ConfigError) return await this.#configuration(error);
     const { kind, message } = error;
     const hint = error.hint ?? HINTS[kind];
-    if (this.json) {
-      await this.#environment.stdout(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
-    }
+    if (this.json) await this.#line({ error: { kind, message, hint } });
     this.error(message, hint);
   }
   /** Each problem on a line of its own. */
@@ -60,13 +65,19 @@ export class Output {
         ...place,
       }));
       const error = { kind, message: message.slice(0, LONGEST_MESSAGE), problems: list };
-      await this.#environment.stdout(`${JSON.stringify({ error })}\n`);
+      await this.#line({ error });
     }
     for (const problem of problems.slice(0, MOST_PROBLEMS)) {
       this.error(problemLine(problem), problem.hint);
     }
     const more = problems.length - MOST_PROBLEMS;
     if (more > 0) this.error(`${more} more problems in the configuration`);
+  }
+
+  async #line(value: unknown): Promise<void> {
+    const text = `${JSON.stringify(value)}\n`;
+    if (this.#aside) this.#environment.stderr(text);
+    else await this.#environment.stdout(text);
   }
 }
 

@@ -39,13 +39,10 @@ export function addExec(program: Command, context: CommandContext): void {
     .addHelpText("after", EXAMPLES);
   withStoreOptions(command).action(async (flags: ExecFlags) => {
     const request = requestOf(flags, programWords(context), Deno.cwd());
-    const output = new Output(context.environment, storeFlags(context, command));
-    const report = await execute(context, request, {
-      flags,
-      store: storeFlags(context, command),
-      output,
-    });
-    tell(context, output, report);
+    const store = storeFlags(context, command);
+    const output = new Output(context.environment, { json: store.json, aside: true });
+    const report = await execute(context, request, { flags, store, output });
+    await tell(context, output, report);
     context.end(report.status);
   });
 }
@@ -115,8 +112,12 @@ async function execute(
 }
 
 /** Standard output is the program's; what we have to say goes to standard error. */
-function tell({ environment }: CommandContext, output: Output, report: ExecutionReport): void {
-  if (output.json) return environment.stderr(`${JSON.stringify(report)}\n`);
+async function tell(
+  { environment }: CommandContext,
+  output: Output,
+  report: ExecutionReport,
+): Promise<void> {
+  if (output.json) return await output.result(report, "");
   if (!environment.interactive) return;
   const { result, stored, cost, key } = report;
   const name = key.slice(0, 12);

@@ -52,12 +52,15 @@ export class OutputWatch {
       if (missing) return `it did not make its output ${path}`;
     }
     const after = snapshot(this.#paths);
-    const [old] = untouched(this.#before, after);
-    if (old !== undefined) return `${old} is older than the run, which did not write it`;
     for (const path of after.keys()) {
-      const found = secrets.in(path) ?? secretIn(path, secrets);
+      const inName = secrets.in(path);
+      // Such a path is not printed either.
+      if (inName !== undefined) return `${inName} is in the name of an output`;
+      const found = secretIn(path, secrets);
       if (found !== undefined) return `${found} is in its output ${path}`;
     }
+    const [old] = untouched(this.#before, after);
+    if (old !== undefined) return `${old} is older than the run, which did not write it`;
     const [changed] = changes(after, snapshot(this.#paths));
     return changed && `${changed} still changes after the run`;
   }
