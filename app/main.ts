@@ -1,6 +1,5 @@
-/** The command line: words in, exit code out. */
-import { Command, CommanderError } from "commander";
-import { CacheError, toCacheError } from "../core/errors.ts";
+/** All commands of the command line. */
+import type { Command } from "commander";
 import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
 import { addAudit } from "./commands/audit.ts";
@@ -22,62 +21,19 @@ import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWhoami } from "./commands/whoami.ts";
+import { addWith } from "./commands/with.ts";
 import type { Environment } from "./environment.ts";
 import type { ExitCode } from "./exit_codes.ts";
-import { EXIT, exitCodeOf, UsageError, wrapperCodeOf } from "./exit_codes.ts";
-import { Output, PROGRAM } from "./output.ts";
-import { VERSION } from "./version.ts";
+import { programWith, runProgram } from "./run_program.ts";
+import type { ProgramOptions } from "./run_program.ts";
 
 /** Runs one command to its end; never throws, never ends the process. */
-export async function main(environment: Environment): Promise<ExitCode> {
-  let code: ExitCode = EXIT.ok;
-  const printed: string[] = [];
-  const { words, behind } = splitWords(environment.args);
-  const program = buildProgram(
-    { environment, end: (given) => code = given, ...(behind ? { program: behind } : {}) },
-    { print: (text) => printed.push(text) },
-  );
-  const wraps = WRAPPERS.has(words[0] ?? "");
-  const output = new Output(environment, { json: words.includes("--json"), aside: wraps });
-  try {
-    await program.parseAsync([...words], { from: "user" });
-    return code;
-  } catch (thrown) {
-    const found = await report(thrown, { environment, output, wraps });
-    return wraps && found === EXIT.usage ? EXIT.wrapper : found;
-  } finally {
-    // The parser prints help and version without waiting; the process must not end before it did.
-    for (const text of printed) await environment.stdout(text);
-  }
-}
-
-/** Commands that run another program: its words are not ours, whatever they look like. */
-const WRAPPERS: ReadonlySet<string> = new Set(["exec", "with"]);
-
-function splitWords(
-  args: readonly string[],
-): { readonly words: readonly string[]; readonly behind?: readonly string[] } {
-  const at = WRAPPERS.has(args[0] ?? "") ? args.indexOf("--") : -1;
-  return at < 0 ? { words: args } : { words: args.slice(0, at), behind: args.slice(at + 1) };
+export function main(environment: Environment): Promise<ExitCode> {
+  return runProgram(environment, buildProgram);
 }
 
 /** All commands, for `main` and for completions and help tests. */
-export function buildProgram(
-  context: CommandContext,
-  { print }: { print: (text: string) => void },
-): Command {
-  const program = new Command(PROGRAM)
-    .description("Makes builds share their work: cache server, local cache, client.")
-    .version(VERSION, "-V, --version")
-    .showSuggestionAfterError()
-    .exitOverride()
-    .addHelpText("after", EXAMPLES)
-    .configureOutput({
-      writeOut: print,
-      writeErr: (text) => context.environment.stderr(prefixed(text)),
-      getOutHelpWidth: () => 96,
-      getErrHelpWidth: () => 96,
-    });
+export function buildProgram(context: CommandContext, options: ProgramOptions): Command {
   const adders = [
     addServe,
     addPut,
@@ -86,8 +42,8 @@ export function buildProgram(
     addSave,
     addRestore,
     addHash,
-
     addExec,
+    addWith,
     addLs,
     addRm,
     addInspect,
@@ -101,62 +57,5 @@ export function buildProgram(
     addConfig,
     addGoCacheprog,
   ];
-  for (const add of adders) add(program, context);
-  settle(program, program);
-  return program;
+  return programWith(adders, context, options);
 }
-
-/** Sub-commands inherit only what is copied. */
-function settle(command: Command, from: Command): void {
-  for (const child of command.commands) {
-    child.copyInheritedSettings(from);
-    settle(child, from);
-  }
-}
-
-function prefixed(text: string): string {
-  if (!text.startsWith("error: ")) return text;
-  const [error, ...more] = text.trimEnd().split("\n");
-  const hints = more.map((line) => `hint: ${line.replace(/^\((.*)\)$/, "$1")}`);
-  return [error, ...hints].map((line) => `${PROGRAM}: ${line}\n`).join("");
-}
-
-async function report(
-  thrown: unknown,
-  { environment, output, wraps }: {
-    readonly environment: Environment;
-    readonly output: Output;
-    readonly wraps: boolean;
-  },
-): Promise<ExitCode> {
-  if (thrown instanceof CommanderError) {
-    const fine = thrown.exitCode === 0;
-    if (!fine && thrown.code !== "commander.help") {
-      environment.stderr(`${PROGRAM}: hint: ${PROGRAM} --help shows commands and examples\n`);
-    }
-    return fine ? EXIT.ok : EXIT.usage;
-  }
-  if (thrown instanceof UsageError) {
-    output.error(thrown.message, thrown.hint);
-    return EXIT.usage;
-  }
-  if (environment.interrupted.aborted) {
-    output.error("interrupted");
-    return EXIT.interrupted;
-  }
-  const error = thrown instanceof CacheError ? thrown : toCacheError(thrown, "command");
-  await output.failure(error);
-  return wraps ? wrapperCodeOf(error) : exitCodeOf(error);
-}
-
-const EXAMPLES = `
-Examples:
-  vitte-remote-cache serve --dir /var/cache/vitte        the team's cache on 127.0.0.1:8080
-  vitte-remote-cache token create ci --allow read,write --dir /var/cache/vitte
-  vitte-remote-cache put KEY FILE --url http://127.0.0.1:8080
-  vitte-remote-cache get KEY -o FILE
-  vitte-remote-cache stats --json
-
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 130 interrupted; of exec and with those of the
-program that they run, and 125, 126 or 127 when it could not be run.
-`;

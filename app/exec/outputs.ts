@@ -6,9 +6,11 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { Cache } from "../../core/cache.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Entry } from "../../core/entry.ts";
+import { CacheError } from "../../core/errors.ts";
 import { READ_SLICE_BYTES } from "../../core/limits.ts";
 import type { Snapshot } from "./file_states.ts";
 import { settle, snapshot, untouched } from "./file_states.ts";
+import { isAtOrBelow } from "./input_files.ts";
 import type { RunRequest } from "./run_request.ts";
 import type { SecretSearch } from "./secret_scanner.ts";
 import type { PrintedBytes, RunRecord } from "./stored_run.ts";
@@ -100,7 +102,18 @@ export async function restoreOutputs(
   const { restoreTree } = await import("../../client/tree/restore_tree.ts");
   const entries = await readTree(cache, entry, options);
   if (!entries) return false;
-  await restoreTree(cache.blobs(entry.namespace), entries, placesOf(request), {
+  const places = placesOf(request);
+  const missing = places.find(({ name }) => !entries.some(({ path }) => isAtOrBelow(path, name)));
+  if (missing) {
+    throw new CacheError(
+      "corrupt",
+      `Cannot use the entry "${entry.key}": "${missing.name}" is not in it`,
+      {
+        operation: "exec.load",
+      },
+    );
+  }
+  await restoreTree(cache.blobs(entry.namespace), entries, places, {
     ...options,
     statFolder: undefined,
   });
