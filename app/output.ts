@@ -39,15 +39,14 @@ export class Output {
     this.#environment.stderr(`${PROGRAM}: ${text}\n`);
   }
   /** Something that is wrong but does not stop the command. */
-  warn(text: string): void {
+  warn(text: string, hint?: string): void {
     this.#environment.stderr(`${PROGRAM}: warning: ${text}\n`);
+    this.#hint(hint);
   }
   /** A failure: one error line, then hint lines. */
   error(message: string, hint?: string): void {
     this.#environment.stderr(`${PROGRAM}: error: ${shown(message)}\n`);
-    for (const line of hint?.split("\n") ?? []) {
-      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
-    }
+    this.#hint(hint);
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
   async failure(error: CacheError): Promise<void> {
@@ -72,6 +71,12 @@ export class Output {
     }
     const more = problems.length - MOST_PROBLEMS;
     if (more > 0) this.error(`${more} more problems in the configuration`);
+  }
+
+  #hint(hint: string | undefined): void {
+    for (const line of hint?.split("\n") ?? []) {
+      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
+    }
   }
 
   async #line(value: unknown): Promise<void> {

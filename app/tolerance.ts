@@ -8,7 +8,9 @@ import {
   TOLERANT_BYTES_PER_SECOND,
   TOLERANT_TRANSFER_MS,
 } from "../core/limits.ts";
+import { UsageError } from "./exit_codes.ts";
 import type { Output } from "./output.ts";
+import { shown } from "./output.ts";
 
 /** What to do about a cache that can not be used: `--on-error`. */
 export type OnError = "warn" | "fail";
@@ -91,7 +93,8 @@ export class Tolerance {
     const error = toCacheError(thrown, "tolerance.attempt");
     if (onError === "fail" || !tolerates(error)) throw thrown;
     this.#failed = true;
-    output.warn(`going on without the cache: could not ${what}: ${error.message}`);
+    const hint = thrown instanceof UsageError ? thrown.hint : error.hint;
+    output.warn(`going on without the cache: could not ${what}: ${shown(error.message)}`, hint);
   }
 
   async #within<T>(

@@ -125,15 +125,15 @@ async function tell(
   else if (stored) output.note(`${name} stored`);
 }
 
-const DESCRIPTION =
-  `Runs a command whose result depends on nothing but what is named here, and stores what it wrote
-and printed. The next time, anywhere, the files and what it printed come back and it is not run.
-The key is made of the inputs, the command, the program it means, the variables named by --env, the
-working folder below the project's root (.vitte/config.toml or .git), and the platform.
-
-Never stored: a command that fails, whose inputs change while it runs, that leaves an output as it
-was, or whose output holds a token or a value of --secret-env. A cache that is down, slow or refuses
-is a warning. Ends with the command's own status.`;
+const DESCRIPTION = [
+  "Runs a command whose result depends on nothing but what is named here, and stores what it " +
+  "wrote and printed. The next time, anywhere, that comes back and the command is not run. The " +
+  "key is made of the inputs, the command, the program it means, the variables of --env, the " +
+  "working folder below the project's root (.vitte/config.toml or .git) and the platform.",
+  "Never stored: a command that fails, whose inputs change while it runs, that leaves an output " +
+  "as it was, or whose output holds a token or a value of --secret-env. A cache that is down, " +
+  "slow or refuses is a warning. Ends with the command's own status.",
+].join("\n\n");
 
 const EXAMPLES = `
 Examples:

@@ -86,10 +86,11 @@ function problemOf(who: Principal, namespace: string): string | undefined {
 }
 
 const DESCRIPTION =
-  `Runs a command with the variables that tell every build tool of the cache: addresses and the
-token. The cache is asked first, and for 2 seconds at most: if it does not answer or does not know
-the token, that is a warning and the command gets no variable, so that no tool waits for a cache
-that is down. An administrator's token is not handed on. Ends with the command's own status.`;
+  "Runs a command with the variables that tell every build tool of the cache: addresses and the " +
+  "token. The cache is asked first, for 2 seconds at most. If it does not answer or does not " +
+  "know the token, that is a warning and the command gets no variable, so that no tool waits " +
+  "for a cache that is down. An administrator's token is not handed on. Ends with the command's " +
+  "own status.";
 
 const EXAMPLES = `
 Examples:
