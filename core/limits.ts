@@ -270,3 +270,6 @@ export const EXEC_PIPE_GRACE_MS = 1_000;
 
 /** Milliseconds that a run waits for a program that an earlier, killed one left at work on its outputs. */
 export const EXEC_STRAY_MS = 10_000;
+
+/** Bytes of inputs and programs of one run from which on their digests are noted for the next time. */
+export const EXEC_REMEMBER_BYTES = 1024 * 1024;

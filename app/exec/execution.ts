@@ -6,12 +6,14 @@ import type { ExitCode } from "../exit_codes.ts";
 import { EXIT, programStatus } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import type { Output } from "../output.ts";
+import { shown } from "../output.ts";
 import type { Tolerance } from "../tolerance.ts";
+import { statFolder } from "../user_cache.ts";
 import type { ChildEnd } from "./child.ts";
 import { printedBytes, runChild } from "./child.ts";
 import { execKey, explainingFacts } from "./exec_key.ts";
 import type { RunFacts } from "./exec_key.ts";
-import { FileDigests } from "./file_states.ts";
+import { FileDigests } from "./file_digests.ts";
 import type { OutputLock } from "./output_lock.ts";
 import { OutputWatch, restoreOutputs, storeOutputs } from "./outputs.ts";
 import { Printed } from "./printed.ts";
@@ -61,7 +63,11 @@ export class Execution {
   constructor(request: RunRequest, parts: ExecutionParts) {
     this.#request = request;
     this.#parts = parts;
-    this.#digests = new FileDigests(parts.environment.clock);
+    this.#digests = new FileDigests({
+      clock: parts.environment.clock,
+      folder: statFolder(parts.environment),
+      step: JSON.stringify([request.cwd, request.inputs, request.words[0]]),
+    });
   }
 
   /**
@@ -70,6 +76,14 @@ export class Execution {
    * @throws {UsageError} and {CacheError} for what the caller got wrong, before anything runs
    */
   async run(): Promise<ExecutionReport> {
+    try {
+      return await this.#inTurn();
+    } finally {
+      this.#remember();
+    }
+  }
+
+  async #inTurn(): Promise<ExecutionReport> {
     const { outputs } = this.#request;
     let facts = this.#facts();
     // A hit without outputs changes nothing on disk: nobody has to wait for it.
@@ -79,6 +93,16 @@ export class Execution {
     if (lock?.waited) facts = this.#facts();
     const strayed = lock?.strayed ?? true;
     return (strayed ? undefined : await this.#hit(facts)) ?? await this.#runProgram(facts, lock);
+  }
+
+  #remember(): void {
+    try {
+      this.#digests.save();
+    } catch (thrown) {
+      // Files are then read again the next time, and a build must not fail for that.
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#parts.output.warn(`digests of the inputs can not be noted: ${shown(why)}`);
+    }
   }
 
   #facts(): RunFacts {

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
-import { digestOf } from "../../core/digest.ts";
-import { isKind } from "../../core/errors.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
-import { FileDigests, settle, snapshot, untouched } from "./file_states.ts";
+import { settle, snapshot, untouched } from "./file_states.ts";
 
-const digest = (text: string) => digestOf(new TextEncoder().encode(text));
 const never = new AbortController().signal;
 
 Deno.test("untouched names what was there before and was not written since", async () => {
@@ -54,38 +51,4 @@ Deno.test("settle waits only for files that were changed just now", async () => 
     never,
   );
   assert.equal(slept.length, 1);
-});
-
-Deno.test("FileDigests reads a file again when it changed, and once when it did not", async () => {
-  await using dir = await tempDir();
-  const path = dir.join("file");
-  await Deno.writeTextFile(path, "one");
-  // As if the file were old.
-  const digests = new FileDigests({ ...systemClock, now: () => Date.now() + 60_000 });
-  assert.equal(digests.of(path), digest("one"));
-  assert.equal(digests.of(path), digest("one"));
-  await systemClock.sleep(12);
-  await Deno.writeTextFile(path, "two");
-  assert.equal(digests.of(path), digest("two"));
-  const link = dir.join("link");
-  await Deno.symlink("file", link);
-  assert.equal(digests.of(link), digest("two"));
-});
-
-Deno.test("FileDigests of a file that was written just now does not trust its time", async () => {
-  await using dir = await tempDir();
-  const path = dir.join("file");
-  const digests = new FileDigests(systemClock);
-  for (let n = 0; n < 200; n++) {
-    await Deno.writeTextFile(path, `${n % 10}`);
-    assert.equal(digests.of(path), digest(`${n % 10}`));
-  }
-});
-
-Deno.test("FileDigests tells what can not be read", async () => {
-  await using dir = await tempDir();
-  const digests = new FileDigests(systemClock);
-  for (const path of [dir.path, dir.join("nothing")]) {
-    assert.throws(() => digests.of(path), (thrown) => isKind(thrown, "invalid_argument"));
-  }
 });

@@ -5,7 +5,7 @@ import type { Digest } from "../../core/digest.ts";
 import { findExecutable } from "./executable.ts";
 import type { RunFacts, RunInput } from "./exec_key.ts";
 import { linkDigest } from "./exec_key.ts";
-import type { FileDigests } from "./file_states.ts";
+import type { FileDigests } from "./file_digests.ts";
 import { isAtOrBelow, matchingFiles } from "./input_files.ts";
 
 /** One run as the command line asks for it. */
