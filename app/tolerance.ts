@@ -123,6 +123,25 @@ export class Tolerance {
 }
 
 /**
+ * As `Tolerance.attempt`, and does not return before the work has ended, however it was given up:
+ * work that writes files has to put away what is half done.
+ */
+export async function attemptToItsEnd<T>(
+  tolerance: Tolerance,
+  what: string,
+  work: (signal: AbortSignal) => Promise<T>,
+  options: AttemptOptions,
+): Promise<T | undefined> {
+  let working: Promise<T> | undefined;
+  try {
+    return await tolerance.attempt(what, (signal) => working = work(signal), options);
+  } finally {
+    // How it went was told above.
+    await working?.catch(() => {});
+  }
+}
+
+/**
  * Whether a failure is that of a server: it can not be reached, is slow, refuses, is full or talks
  * nonsense. What the caller asked for, his own files and a hostile tree are not.
  */

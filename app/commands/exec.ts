@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { Option } from "commander";
 import { TOLERANT_STALL_MS } from "../../core/limits.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { ExecutionReport } from "../exec/execution.ts";
@@ -12,6 +11,7 @@ import type { OnError } from "../tolerance.ts";
 import { Tolerance } from "../tolerance.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { programWords, storeFlags, withStoreOptions } from "./context.ts";
+import { withOnError } from "./tolerant_store.ts";
 
 interface ExecFlags {
   readonly input?: string[];
@@ -35,9 +35,8 @@ export function addExec(program: Command, context: CommandContext): void {
     .option("--secret-env <name...>", "variables whose values must not be stored with its output")
     .option("--salt <text>", "another text makes another key", "")
     .option("--no-store-output", "do not store what it prints, and print nothing on a hit")
-    .addOption(onErrorOption())
     .addHelpText("after", EXAMPLES);
-  withStoreOptions(command).action(async (flags: ExecFlags) => {
+  withOnError(withStoreOptions(command)).action(async (flags: ExecFlags) => {
     const request = requestOf(flags, programWords(context), Deno.cwd());
     const store = storeFlags(context, command);
     const output = new Output(context.environment, { json: store.json, aside: true });
@@ -45,14 +44,6 @@ export function addExec(program: Command, context: CommandContext): void {
     await tell(context, output, report);
     context.end(report.status);
   });
-}
-
-/** `--on-error`, for commands that a cache must not fail. */
-export function onErrorOption(): Option {
-  return new Option(
-    "--on-error <what>",
-    "a cache that can not be used: go on with a warning, or fail",
-  ).choices(["warn", "fail"]).default("warn");
 }
 
 function requestOf(

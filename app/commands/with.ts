@@ -11,7 +11,7 @@ import { Tolerance } from "../tolerance.ts";
 import { userFolders } from "../user_folders.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { programWords, storeFlags, withStoreOptions } from "./context.ts";
-import { onErrorOption } from "./exec.ts";
+import { withOnError } from "./tolerant_store.ts";
 
 /** Adds `with … -- COMMAND…`. */
 export function addWith(program: Command, context: CommandContext): void {
@@ -19,9 +19,8 @@ export function addWith(program: Command, context: CommandContext): void {
     .usage("[options] -- COMMAND...")
     .summary("run a command whose build tools use the cache")
     .description(DESCRIPTION)
-    .addOption(onErrorOption())
     .addHelpText("after", EXAMPLES);
-  withStoreOptions(command).action(async ({ onError }: { onError: OnError }) => {
+  withOnError(withStoreOptions(command)).action(async ({ onError }: { onError: OnError }) => {
     const { environment } = context;
     const { interrupted, interactive, clock } = environment;
     const words = programWords(context);

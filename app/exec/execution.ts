@@ -8,6 +8,7 @@ import type { Opened } from "../opened.ts";
 import type { Output } from "../output.ts";
 import { shown } from "../output.ts";
 import type { Tolerance } from "../tolerance.ts";
+import { attemptToItsEnd } from "../tolerance.ts";
 import { statFolder } from "../user_cache.ts";
 import type { ChildEnd } from "./child.ts";
 import { printedBytes, runChild } from "./child.ts";
@@ -131,7 +132,8 @@ export class Execution {
   /** Brings a stored run back; `undefined` if that can not be done wholly. */
   async #show(cache: Cache, entry: Entry): Promise<true | undefined> {
     const { tolerance, environment } = this.#parts;
-    const printed = await tolerance.attempt("fetch the run", async (signal) => {
+    // Nothing of it may still write when the program begins.
+    const printed = await attemptToItsEnd(tolerance, "fetch the run", async (signal) => {
       const bytes = await printedOf(cache, entry, { signal });
       if (!bytes || this.#request.outputs.length === 0) return bytes;
       const { clock } = environment;

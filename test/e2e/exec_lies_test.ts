@@ -171,5 +171,7 @@ Deno.test("exec against a lying server runs the command, writes nothing else, an
     console.log(`  bytes that never come: ${(took / 1000).toFixed(1)} s`);
     assert.deepEqual([ran.code, ran.report?.result], [0, "ran"], ran.stderr);
     assert.ok(took < TOLERANT_TRANSFER_MS + 6_000, `${took} ms`);
+    const names = [...Deno.readDirSync(project.path)].map((item) => item.name);
+    assert.deepEqual(names.filter((name) => name.startsWith(".vitte")), [], "half a file is left");
   });
 });
