@@ -7,7 +7,6 @@ import { restoreTree, savedPlaces } from "../../client/tree/restore_tree.ts";
 import { TREE_PROTOCOL } from "../../client/tree/save_tree.ts";
 import { placeBelow, placesOf } from "../../client/tree/tree_place.ts";
 import type { TreePlace } from "../../client/tree/tree_place.ts";
-import { MAX_TREE_MANIFEST_BYTES } from "../../core/limits.ts";
 import { formatSize } from "../../core/units.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -80,8 +79,8 @@ async function restore(
   const lookup = { namespace, scopes: ["main"], protocol: TREE_PROTOCOL, key };
   const found = await tolerance.attempt(
     "look for the tree",
-    (signal) => findTree(cache, lookup, { signal, fallbacks }),
-    { bytes: MAX_TREE_MANIFEST_BYTES },
+    (signal, onList) => findTree(cache, lookup, { signal, fallbacks, onList }),
+    { answers: 1 + fallbacks.length },
   );
   if (!found) return await missed();
   const bytes = found.entries.reduce((sum, e) => sum + (e.type === "file" ? e.size : 0), 0);

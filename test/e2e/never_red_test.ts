@@ -37,26 +37,43 @@ function answering(answer: (request: Request) => Response | Promise<Response>) {
   };
 }
 
-/** Addresses at which no good cache is, by name; the second is for tokens. */
+/** What is wrong with the cache, or with how this machine was set up for it. */
+interface Trouble {
+  readonly name: string;
+  readonly env: Record<string, string>;
+  /** What the warning says. */
+  readonly said: RegExp;
+  readonly setUp: boolean;
+}
+
+/** Goes through addresses and tokens with which there is no good cache. */
 async function withTroubles(
   server: RealServer,
-  work: (name: string, env: Record<string, string>, said: RegExp) => Promise<void>,
+  each: (trouble: Trouble) => Promise<void>,
 ): Promise<void> {
+  const trouble = (setUp: boolean) => (name: string, env: Trouble["env"], said: RegExp) =>
+    each({ name, env, said, setUp });
+  const setUp = trouble(true);
+  const work = trouble(false);
   const good = { VITTE_CACHE_URL: server.url, VITTE_TOKEN: server.adminToken };
   const at = (url: string) => ({ VITTE_CACHE_URL: url, VITTE_TOKEN: TOKEN });
-  await work("no server is named", { VITTE_CACHE_URL: "", VITTE_TOKEN: "" }, /no store is named/);
+  await setUp("no server is named", { VITTE_CACHE_URL: "", VITTE_TOKEN: "" }, /no store is named/);
   await work("nobody listens", at("http://127.0.0.1:9"), /Cannot reach the server/);
   await work("no such name", at("https://cache.invalid"), /Cannot reach the server|takes longer/);
-  await work("not a URL", at("cache.example.com"), /Cannot use the server's URL/);
-  await work("plain HTTP to elsewhere", at("http://192.0.2.1:8080"), /want https/);
+  await setUp("not a URL", at("cache.example.com"), /Cannot use the server's URL/);
+  await setUp("plain HTTP to elsewhere", at("http://192.0.2.1:8080"), /want https/);
   await work(
     "a token that nobody knows",
     { ...good, VITTE_TOKEN: TOKEN },
     /token|401|credentials/i,
   );
-  await work("a token that is damaged", { ...good, VITTE_TOKEN: "vrc_12" }, /damaged or too short/);
+  await setUp(
+    "a token that is damaged",
+    { ...good, VITTE_TOKEN: "vrc_12" },
+    /damaged or too short/,
+  );
   await work("no token", { ...good, VITTE_TOKEN: "" }, /token|401|credentials/i);
-  await work(
+  await setUp(
     "a token file that is gone",
     { ...good, VITTE_TOKEN_FILE: "/nowhere/token" },
     /Cannot read the token file/,
@@ -116,7 +133,7 @@ Deno.test("exec and with run their command whatever the cache does, and soon", a
   await using server = await startServer(dir.join("store"));
   const project = await ExecProject.create(dir, {});
   let runs = 0;
-  await withTroubles(server, async (name, env, said) => {
+  await withTroubles(server, async ({ name, env, said, setUp }) => {
     await t.step(name, async () => {
       const began = performance.now();
       const ran = await project.exec(STEP, project.place(env));
@@ -141,9 +158,35 @@ Deno.test("exec and with run their command whatever the cache does, and soon", a
       assert.match(child.stderr, said);
       assert.ok(took < TOLERANT_ANSWER_MS + SLACK_MS, `${took} ms`);
       console.log(`  ${name}: exec ${seconds(exec)}, with ${seconds(took)}`);
+      if (!setUp) await saveAndRestore(project, { name, env, said });
     });
   });
 });
+
+/** `save` and `restore` go on as well: what they are asked for is no program, so they do nothing. */
+async function saveAndRestore(
+  project: ExecProject,
+  { name, env, said }: Omit<Trouble, "setUp">,
+): Promise<void> {
+  const place = project.place(env);
+  const costs: string[] = [];
+  for (const words of [["save", "key", "main.c"], ["restore", "key", "kept"]]) {
+    const began = performance.now();
+    const ran = await run([project.program, ...words, "--json"], {
+      cwd: place.cwd,
+      env: { ...place.env },
+    });
+    const took = performance.now() - began;
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /warning: going on without the cache/);
+    assert.match(ran.stderr, said);
+    assert.match(ran.stdout, /"outcome":"skipped"|"hit":"miss"/);
+    assert.ok(took < TOLERANT_ANSWER_MS + SLACK_MS, `${words[0]} ${took} ms`);
+    costs.push(`${words[0]} ${seconds(took)}`);
+  }
+  await assert.rejects(Deno.stat(project.file("kept")), Deno.errors.NotFound);
+  console.log(`  ${name}: ${costs.join(", ")}`);
+}
 
 Deno.test("exec and with --on-error fail do not run the command then", async () => {
   await using dir = await tempDir();
