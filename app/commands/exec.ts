@@ -1,11 +1,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { TOLERANT_STALL_MS } from "../../core/limits.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { ExecutionReport } from "../exec/execution.ts";
 import type { RunRequest } from "../exec/run_request.ts";
 import { UsageError } from "../exit_codes.ts";
-import { openNamedStore } from "../open_named_store.ts";
 import { Output } from "../output.ts";
 import type { OnError } from "../tolerance.ts";
 import { Tolerance } from "../tolerance.ts";
@@ -37,7 +35,7 @@ export function addExec(program: Command, context: CommandContext): void {
     .option("--no-store-output", "do not store what it prints, and print nothing on a hit")
     .addHelpText("after", EXAMPLES);
   withOnError(withStoreOptions(command)).action(async (flags: ExecFlags) => {
-    const request = requestOf(flags, programWords(context), Deno.cwd());
+    const request = requestOf(flags, programWords(context), context.environment.cwd);
     const store = storeFlags(context, command);
     const output = new Output(context.environment, { json: store.json, aside: true });
     const report = await execute(context, request, { flags, store, output });
@@ -88,15 +86,13 @@ async function execute(
     tolerance,
     request,
     secretNames: flags.secretEnv ?? [],
-    tokenFile: store.tokenFile,
-    salt: flags.salt,
+    store,
   });
   const execution = new Execution({ ...request, root }, {
     environment,
     output,
     tolerance,
     namespace: store.namespace,
-    open: () => openNamedStore(environment, { ...store, idleMs: TOLERANT_STALL_MS }),
     ...prepared,
   });
   return await execution.run();

@@ -3,9 +3,8 @@ import type { Principal } from "../../core/policy.ts";
 import { TOLERANT_STALL_MS } from "../../core/limits.ts";
 import { runChild } from "../exec/child.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
-import { openNamedStore } from "../open_named_store.ts";
+import { openResolved } from "../open_named_store.ts";
 import { Output } from "../output.ts";
-import { readToken } from "../read_token.ts";
 import type { OnError } from "../tolerance.ts";
 import { Tolerance } from "../tolerance.ts";
 import { userFolders } from "../user_folders.ts";
@@ -29,6 +28,7 @@ export function addWith(program: Command, context: CommandContext): void {
     const given = await variablesOf(context, { store, output, onError });
     const { status } = await runChild({
       words,
+      cwd: environment.cwd,
       interrupted,
       interactive,
       clock,
@@ -52,10 +52,13 @@ async function variablesOf(
   const tolerance = new Tolerance({ output, clock, interrupted, onError, tolerates });
   const none = new Map<string, string>();
   try {
-    const { url, namespace, tokenFile } = store;
-    const token = await readToken(environment, tokenFile);
-    await using opened = await openNamedStore(environment, { ...store, idleMs: TOLERANT_STALL_MS });
+    const { resolveStore } = await import("../config/resolve_store.ts");
+    const settings = await resolveStore(environment, store);
+    // A server that only the repository names proves first that it is the one of the token.
+    await using opened = await openResolved(environment, settings, { idleMs: TOLERANT_STALL_MS });
     const who = await tolerance.attempt("ask the cache who we are", () => opened.whoami());
+    const { namespace } = store;
+    const [url, token] = [settings.url?.value, settings.token?.value.reveal()];
     if (!who || token === undefined || url === undefined) return none;
     const problem = problemOf(who, namespace);
     if (problem !== undefined) {

@@ -12,6 +12,8 @@ import type { Printed } from "./printed.ts";
 export interface ChildOptions {
   /** Program and arguments. */
   readonly words: readonly [string, ...string[]];
+  /** The folder that it runs in. */
+  readonly cwd: string;
   /** Variables over the inherited ones. */
   readonly env?: Readonly<Record<string, string>>;
   /** Aborts with the signal's name as the reason's message. */
@@ -59,11 +61,12 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
   return { status: programStatus(code), signalled: signal !== null, whole };
 }
 
-function spawn({ words, env }: ChildOptions, output: "piped" | "inherit"): Deno.ChildProcess {
+function spawn({ words, cwd, env }: ChildOptions, output: "piped" | "inherit"): Deno.ChildProcess {
   const [program, ...args] = words;
   try {
     return new Deno.Command(program, {
       args,
+      cwd,
       ...(env ? { env } : {}),
       stdin: "inherit",
       stdout: output,

@@ -30,6 +30,7 @@ async function shell(
   const printed = { stdout: kept(), stderr: kept() };
   const end = await runChild({
     words: ["/bin/sh", "-c", line],
+    cwd: "/",
     interrupted: new AbortController().signal,
     interactive: false,
     clock: systemClock,

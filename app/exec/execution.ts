@@ -159,6 +159,7 @@ export class Execution {
     const began = clock.monotonic();
     const end = await runChild({
       words: this.#request.words,
+      cwd: this.#request.cwd,
       interrupted,
       interactive: environment.interactive,
       clock,

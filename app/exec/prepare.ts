@@ -1,12 +1,15 @@
 /** What an execution needs before it begins: the root, the secrets to search for, the turns. */
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { CacheError } from "../../core/errors.ts";
+import { TOLERANT_STALL_MS } from "../../core/limits.ts";
 import { Secret } from "../../core/secret.ts";
 import { parseToken } from "../../core/token.ts";
+import type { StoreName, StoreSettings } from "../config/resolve_store.ts";
 import type { Environment } from "../environment.ts";
 import { UsageError } from "../exit_codes.ts";
+import { openResolved } from "../open_named_store.ts";
 import type { Output } from "../output.ts";
-import { readToken } from "../read_token.ts";
 import type { Tolerance } from "../tolerance.ts";
 import { factsSecret } from "./exec_key.ts";
 import type { ExecutionParts } from "./execution.ts";
@@ -25,13 +28,13 @@ export interface PrepareOptions {
   readonly request: Omit<RunRequest, "root">;
   /** Names of variables whose values must not be stored. */
   readonly secretNames: readonly string[];
-  readonly tokenFile: string | undefined;
-  readonly salt: string;
+  /** Which store is meant, as flags say. */
+  readonly store: StoreName;
 }
 
 /** What {@linkcode prepare} finds. */
 export interface Prepared
-  extends Pick<ExecutionParts, "lock" | "secrets" | "factsSecret" | "refusal"> {
+  extends Pick<ExecutionParts, "open" | "lock" | "secrets" | "factsSecret" | "refusal"> {
   readonly root: string;
 }
 
@@ -40,7 +43,7 @@ export async function prepare(
   environment: Environment,
   options: PrepareOptions,
 ): Promise<Prepared> {
-  const { request, salt } = options;
+  const { request, tolerance, store } = options;
   const root = rootFolder(request.cwd);
   for (const path of request.outputs) {
     if (isAtOrBelow(path, root) && path !== root) continue;
@@ -49,7 +52,8 @@ export async function prepare(
       "the root is the folder of .vitte/config.toml or .git, else the working folder",
     );
   }
-  const token = await tokenText(environment, options);
+  const settings = await settingsOf(environment, tolerance, store);
+  const token = settings?.token?.value.reveal();
   const named = secretsOf(environment, options.secretNames, token);
   const short = named.find((secret) => !isSearchable(secret));
   const issued = token === undefined ? undefined : parseToken(token);
@@ -57,22 +61,29 @@ export async function prepare(
     root,
     secrets: new SecretSearch(named),
     refusal: short && `${short.name} is too short to be searched for in what it writes`,
+    open: async () => {
+      if (!settings) throw new CacheError("internal", "Cannot open the cache: none is known");
+      return await openResolved(environment, settings, { idleMs: TOLERANT_STALL_MS });
+    },
     factsSecret: factsSecret({
-      salt,
+      salt: request.salt,
       serverKey: issued?.type === "issued" ? issued.serverKey : undefined,
     }),
     lock: (paths) => takeTurns(environment, options.output, paths),
   };
 }
 
-async function tokenText(
+/** `undefined` when they can not be known: then the cache is left alone, with a warning. */
+async function settingsOf(
   environment: Environment,
-  { tolerance, tokenFile }: PrepareOptions,
-): Promise<string | undefined> {
+  tolerance: Tolerance,
+  store: StoreName,
+): Promise<StoreSettings | undefined> {
   try {
-    return await readToken(environment, tokenFile);
+    const { resolveStore } = await import("../config/resolve_store.ts");
+    return await resolveStore(environment, store);
   } catch (thrown) {
-    tolerance.give("read the token", thrown);
+    tolerance.give("find out which cache is meant", thrown);
     return undefined;
   }
 }
