@@ -8,6 +8,13 @@ import { needProgram, requireOrSkip } from "../helpers/skip.ts";
 import { tempDir } from "../helpers/temp.ts";
 import type { TempDir } from "../helpers/temp.ts";
 
+interface WithOptions {
+  /** In front of `--`. */
+  readonly words?: readonly string[];
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
 /** A server, tokens of it, and the executable. */
 class Fixture {
   readonly #dir: TempDir;
@@ -31,13 +38,18 @@ class Fixture {
   }
 
   /** Runs `with OPTIONS -- COMMAND`. */
-  with(
+  with(token: string, command: readonly string[], options: WithOptions = {}): Promise<Ran> {
+    return this.run("with", token, command, options);
+  }
+
+  /** As {@linkcode with}, for one of the two. */
+  run(
+    name: "with" | "exec",
     token: string,
     command: readonly string[],
-    options: { words?: readonly string[]; env?: Record<string, string>; cwd?: string } = {},
+    { words = [], env = {}, cwd = this.#dir.path }: WithOptions,
   ): Promise<Ran> {
-    const { words = [], env = {}, cwd = this.#dir.path } = options;
-    return this.#cli(["with", ...words, "--", ...command], token, { env, cwd });
+    return this.#cli([name, ...words, "--", ...command], token, { env, cwd });
   }
 
   #cli(
@@ -137,6 +149,55 @@ Deno.test("with hands on no administrator's token, and none for another namespac
       `${server.url}/ns/web/gradle`,
       right.stderr,
     );
+  });
+});
+
+Deno.test("with and exec go by the repository's configuration, and a hostile one gets no token", async () => {
+  await withFixture(async (fixture, server) => {
+    const token = await fixture.token("ci", "--allow", "read,write");
+    const seen: string[] = [];
+    const stop = new AbortController();
+    const thief = Deno.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      signal: stop.signal,
+      onListen() {},
+    }, (request) => {
+      seen.push([...request.headers].join() + request.url);
+      return new Response("{}", { headers: { "vitte-request-id": "1" } });
+    });
+    await using repository = await tempDir();
+    await Deno.mkdir(repository.join(".vitte"));
+    const config = (url: string) =>
+      Deno.writeTextFile(
+        repository.join(".vitte/config.toml"),
+        `[remote-cache]\nurl = "${url}"\ntoken = "\${VITTE_TOKEN}"\n`,
+      );
+    const options = { cwd: repository.path, env: { VITTE_CACHE_URL: "" } };
+    try {
+      await config(server.url);
+      const good = await fixture.with(token, ["env"], options);
+      assert.equal(variables(good.stdout).get("VITTE_CACHE_URL"), server.url, good.stderr);
+
+      await config(`http://127.0.0.1:${thief.addr.port}`);
+      const bad = await fixture.with(token, ["env"], options);
+      assert.equal(bad.code, 0, bad.stderr);
+      assert.match(bad.stderr, /warning: going on without the cache/);
+      assert.ok(!variables(bad.stdout).has("CCACHE_REMOTE_STORAGE"), bad.stdout);
+      const ran = await fixture.run("exec", token, ["echo", "runs"], options);
+      assert.deepEqual([ran.code, ran.stdout], [0, "runs\n"], ran.stderr);
+      assert.match(ran.stderr, /warning: going on without the cache/);
+      assert.ok(seen.length > 0, "the other server was not even asked");
+      assert.ok(!seen.join().includes(token.slice(65)), "the token went to a stranger");
+
+      await Deno.writeTextFile(repository.join(".vitte/config.toml"), "[remote-cache\nurl = 5");
+      const broken = await fixture.run("exec", token, ["echo", "runs"], options);
+      assert.deepEqual([broken.code, broken.stdout], [0, "runs\n"], broken.stderr);
+      assert.match(broken.stderr, /config\.toml:1/);
+    } finally {
+      stop.abort();
+      await thief.finished;
+    }
   });
 });
 
