@@ -205,6 +205,7 @@ export const TOLERANT_STALL_MS = 4_000;
  */
 export const TOLERANT_TRANSFER_MS = 10_000;
 export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;
+
 /** Milliseconds: how exact "last used" of Go's local files is; the price is one small write each time. */
 export const GO_TOUCH_MS = 60 * 60 * 1000;
 
@@ -245,7 +246,6 @@ export const GO_LARGE_BYTES = 256 * 1024;
 
 /** Wrong bodies after which the server is left alone for the rest of a build. */
 export const GO_MAX_DAMAGED = 10;
-
 
 /** Bytes below which a secret's value is not searched for in output: it would be found everywhere. */
 export const MIN_SECRET_BYTES = 8;
