@@ -14,7 +14,7 @@ export interface Environment {
   /** Writes all of it to standard output. */
   stdout(data: string | Uint8Array): Promise<void>;
   /** Writes to standard error. */
-  stderr(text: string): void;
+  stderr(data: string | Uint8Array): void;
   /** Whether standard error is a terminal, for progress bars. */
   readonly interactive: boolean;
   /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
@@ -46,8 +46,8 @@ export function systemEnvironment(): Environment & Disposable {
       let offset = 0;
       while (offset < bytes.length) offset += await Deno.stdout.write(bytes.subarray(offset));
     },
-    stderr(text) {
-      const bytes = encoder.encode(text);
+    stderr(data) {
+      const bytes = typeof data === "string" ? encoder.encode(data) : data;
       let offset = 0;
       while (offset < bytes.length) offset += Deno.stderr.writeSync(bytes.subarray(offset));
     },

@@ -45,3 +45,10 @@ export function exitCodeOf(error: CacheError): ExitCode {
   if (error.kind === "cancelled") return EXIT.interrupted;
   return EXIT.failed;
 }
+
+/** The code for what went wrong before another program ran: never one that the program may mean. */
+export function wrapperCodeOf(error: CacheError): ExitCode {
+  if (error.kind === "cancelled") return EXIT.interrupted;
+  if (error.operation !== "exec.find" && error.operation !== "exec.spawn") return EXIT.wrapper;
+  return error.kind === "not_found" ? EXIT.noProgram : EXIT.cannotRun;
+}

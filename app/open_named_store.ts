@@ -1,6 +1,4 @@
 /** From flags to an open store: a folder, or a server. */
-import { identityOptions } from "./config/repository_trust.ts";
-import { resolveStore } from "./config/resolve_store.ts";
 import type { StoreName, StoreSettings } from "./config/resolve_store.ts";
 import type { Environment } from "./environment.ts";
 import { UsageError } from "./exit_codes.ts";
@@ -16,6 +14,8 @@ export type { StoreName } from "./config/resolve_store.ts";
  * opening throw
  */
 export async function openNamedStore(environment: Environment, name: StoreName): Promise<Opened> {
+  // Only what is used is loaded: a command that asks a server one question must start at once.
+  const { resolveStore } = await import("./config/resolve_store.ts");
   return await openResolved(environment, await resolveStore(environment, name), name);
 }
 
@@ -30,13 +30,13 @@ export async function openResolved(
   { idleMs }: Pick<StoreName, "idleMs"> = {},
 ): Promise<Opened> {
   const { clock } = environment;
-  // Only what is used is loaded: a command that asks a server one question must start at once.
   if (settings.dir) {
     const { openFolder } = await import("./compose.ts");
     return await openFolder(settings.dir.value, { clock });
   }
   if (!settings.url) throw noStore(settings);
   const { connectStore } = await import("./connect_store.ts");
+  const { identityOptions } = await import("./config/repository_trust.ts");
   return connectStore(settings.url.value, {
     token: settings.token?.value,
     insecure: settings.insecure,

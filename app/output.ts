@@ -10,14 +10,21 @@ export const PROGRAM = "vitte-remote-cache";
 export class Output {
   readonly json: boolean;
   readonly #environment: Environment;
+  readonly #aside: boolean;
 
-  constructor(environment: Environment, options: { json?: boolean | undefined } = {}) {
+  /** `aside`: lines of JSON go to standard error, where standard output is another program's. */
+  constructor(
+    environment: Environment,
+    options: { json?: boolean | undefined; aside?: boolean | undefined } = {},
+  ) {
     this.#environment = environment;
     this.json = options.json ?? false;
+    this.#aside = options.aside ?? false;
   }
   /** The result: `value` as one line of JSON, or `text` for people. */
   async result(value: unknown, text: string): Promise<void> {
-    await this.#environment.stdout(this.json ? `${JSON.stringify(value)}\n` : ended(text));
+    if (this.json) return await this.#line(value);
+    await this.#environment.stdout(ended(text));
   }
   /** Raw data. */
   async data(bytes: Uint8Array): Promise<void> {
@@ -32,24 +39,21 @@ export class Output {
     this.#environment.stderr(`${PROGRAM}: ${text}\n`);
   }
   /** Something that is wrong but does not stop the command. */
-  warn(text: string): void {
+  warn(text: string, hint?: string): void {
     this.#environment.stderr(`${PROGRAM}: warning: ${text}\n`);
+    this.#hint(hint);
   }
   /** A failure: one error line, then hint lines. */
   error(message: string, hint?: string): void {
     this.#environment.stderr(`${PROGRAM}: error: ${shown(message)}\n`);
-    for (const line of hint?.split("\n") ?? []) {
-      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
-    }
+    this.#hint(hint);
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
   async failure(error: CacheError): Promise<void> {
     if (error instanceof ConfigError) return await this.#configuration(error);
     const { kind, message } = error;
     const hint = error.hint ?? HINTS[kind];
-    if (this.json) {
-      await this.#environment.stdout(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
-    }
+    if (this.json) await this.#line({ error: { kind, message, hint } });
     this.error(message, hint);
   }
   /** Each problem on a line of its own. */
@@ -60,13 +64,25 @@ export class Output {
         ...place,
       }));
       const error = { kind, message: message.slice(0, LONGEST_MESSAGE), problems: list };
-      await this.#environment.stdout(`${JSON.stringify({ error })}\n`);
+      await this.#line({ error });
     }
     for (const problem of problems.slice(0, MOST_PROBLEMS)) {
       this.error(problemLine(problem), problem.hint);
     }
     const more = problems.length - MOST_PROBLEMS;
     if (more > 0) this.error(`${more} more problems in the configuration`);
+  }
+
+  #hint(hint: string | undefined): void {
+    for (const line of hint?.split("\n") ?? []) {
+      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
+    }
+  }
+
+  async #line(value: unknown): Promise<void> {
+    const text = `${JSON.stringify(value)}\n`;
+    if (this.#aside) this.#environment.stderr(text);
+    else await this.#environment.stdout(text);
   }
 }
 

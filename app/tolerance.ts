@@ -8,7 +8,9 @@ import {
   TOLERANT_BYTES_PER_SECOND,
   TOLERANT_TRANSFER_MS,
 } from "../core/limits.ts";
+import { UsageError } from "./exit_codes.ts";
 import type { Output } from "./output.ts";
+import { shown } from "./output.ts";
 
 /** What to do about a cache that can not be used: `--on-error`. */
 export type OnError = "warn" | "fail";
@@ -27,9 +29,14 @@ export interface ToleranceOptions {
 
 /** Options of {@linkcode Tolerance.attempt}. */
 export interface AttemptOptions {
-  /** Bytes that will be carried either way; they lengthen the deadline. Default: one small answer. */
+  /** Bytes that will be carried either way; they lengthen the deadline. Default: small answers only. */
   readonly bytes?: number;
+  /** Small answers that are waited for one after the other. Default 1. */
+  readonly answers?: number;
 }
+
+/** Tells, while work is done, that so many bytes are to be carried after all. */
+export type Lengthen = (bytes: number) => void;
 
 const TROUBLE: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   "unavailable",
@@ -68,13 +75,15 @@ export class Tolerance {
    */
   async attempt<T>(
     what: string,
-    work: (signal: AbortSignal) => Promise<T>,
+    work: (signal: AbortSignal, lengthen: Lengthen) => Promise<T>,
     options: AttemptOptions = {},
   ): Promise<T | undefined> {
     if (this.#failed) return undefined;
     const { interrupted } = this.#options;
+    const { bytes, answers = 1 } = options;
+    const ms = bytes === undefined ? answers * TOLERANT_ANSWER_MS : transferMs(bytes);
     try {
-      return await this.#within(what, deadlineMs(options.bytes), work);
+      return await this.#within(what, ms, work);
     } catch (thrown) {
       if (interrupted.aborted) throw interrupted.reason;
       this.give(what, thrown);
@@ -91,31 +100,58 @@ export class Tolerance {
     const error = toCacheError(thrown, "tolerance.attempt");
     if (onError === "fail" || !tolerates(error)) throw thrown;
     this.#failed = true;
-    output.warn(`going on without the cache: could not ${what}: ${error.message}`);
+    const hint = thrown instanceof UsageError ? thrown.hint : error.hint;
+    output.warn(`going on without the cache: could not ${what}: ${shown(error.message)}`, hint);
   }
 
   async #within<T>(
     what: string,
     ms: number,
-    work: (signal: AbortSignal) => Promise<T>,
+    work: (signal: AbortSignal, lengthen: Lengthen) => Promise<T>,
   ): Promise<T> {
     const { clock, interrupted } = this.#options;
     const late = new AbortController();
     const done = new AbortController();
     using _listener = onAbort(interrupted, () => late.abort(interrupted.reason));
-    const timer = clock.sleep(ms, done.signal).then(() => {
-      const text = `Cannot ${what}: it takes longer than ${ms} ms`;
+    const began = clock.monotonic();
+    let most = ms;
+    const lengthen = (bytes: number) => void (most += transferMs(bytes));
+    const watch = async () => {
+      for (let spent = 0; spent < most; spent = clock.monotonic() - began) {
+        await clock.sleep(most - spent, done.signal);
+      }
+      const text = `Cannot ${what}: it takes longer than ${most} ms`;
       late.abort(new CacheError("timeout", text, { operation: "client.deadline" }));
-    }, () => {
+    };
+    const timer = watch().catch(() => {
       // The work was done first.
     });
     try {
       // Also where a part of the work does not hear the signal: then that part goes on unheard.
-      return await abortable(work(late.signal), late.signal);
+      return await abortable(work(late.signal, lengthen), late.signal);
     } finally {
       done.abort();
       await timer;
     }
+  }
+}
+
+/**
+ * As `Tolerance.attempt`, and does not return before the work has ended, however it was given up:
+ * work that writes files has to put away what is half done.
+ */
+export async function attemptToItsEnd<T>(
+  tolerance: Tolerance,
+  what: string,
+  work: (signal: AbortSignal) => Promise<T>,
+  options: AttemptOptions,
+): Promise<T | undefined> {
+  let working: Promise<T> | undefined;
+  try {
+    return await tolerance.attempt(what, (signal) => working = work(signal), options);
+  } finally {
+    // How it went was told above.
+    await working?.catch(() => {});
   }
 }
 
@@ -128,8 +164,7 @@ export function isCacheTrouble(error: CacheError): boolean {
   return far && TROUBLE.has(error.kind);
 }
 
-/** Milliseconds that one attempt may take. */
-export function deadlineMs(bytes: number | undefined): number {
-  if (bytes === undefined) return TOLERANT_ANSWER_MS;
+/** Milliseconds that so many bytes may take. */
+export function transferMs(bytes: number): number {
   return TOLERANT_TRANSFER_MS + Math.ceil((bytes / TOLERANT_BYTES_PER_SECOND) * 1000);
 }

@@ -6,7 +6,7 @@ import { TOLERANT_ANSWER_MS } from "../core/limits.ts";
 import { fakeEnvironment } from "../test/helpers/fake_environment.ts";
 import { Output } from "./output.ts";
 import type { OnError } from "./tolerance.ts";
-import { deadlineMs, isCacheTrouble, Tolerance } from "./tolerance.ts";
+import { isCacheTrouble, Tolerance, transferMs } from "./tolerance.ts";
 
 function fixture(onError: OnError = "warn", interrupted = new AbortController()) {
   const clock = new ManualClock();
@@ -81,8 +81,39 @@ Deno.test("isCacheTrouble is a server's trouble, not the caller's files or a hos
   assert.ok(!isCacheTrouble(tree));
 });
 
-Deno.test("deadlineMs grows with the bytes", () => {
-  assert.equal(deadlineMs(undefined), 2_000);
-  assert.equal(deadlineMs(0), 10_000);
-  assert.equal(deadlineMs(128 * 1024 * 5), 15_000);
+Deno.test("transferMs grows with the bytes", () => {
+  assert.equal(transferMs(0), 10_000);
+  assert.equal(transferMs(128 * 1024 * 5), 15_000);
 });
+
+Deno.test("Tolerance.attempt waits longer for more answers, and for bytes that turn up", async () => {
+  for (
+    const [options, lengthened, ms] of [[{}, [], 2_000], [{ answers: 3 }, [], 6_000], [
+      { bytes: 128 * 1024 },
+      [],
+      11_000,
+    ], [{}, [128 * 1024], 13_000]] as const
+  ) {
+    const { tolerance, environment, clock } = fixture();
+    const waiting = tolerance.attempt("look", (_signal, lengthen) => {
+      for (const bytes of lengthened) lengthen(bytes);
+      return new Promise(() => {});
+    }, options);
+    let ended = false;
+    waiting.then(() => ended = true);
+    // In steps, as time passes: each wakes the watch, which then sleeps on.
+    for (let spent = 0; spent < ms - 1000; spent += 1000) {
+      clock.advance(1000);
+      await settled();
+    }
+    assert.equal(ended, false, JSON.stringify(options));
+    clock.advance(1000);
+    await waiting;
+    assert.match(environment.err, new RegExp(`longer than ${ms} ms`));
+  }
+});
+
+/** Lets everything run that waits for nothing but its turn. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

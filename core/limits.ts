@@ -217,6 +217,7 @@ export const TOLERANT_STALL_MS = 4_000;
  */
 export const TOLERANT_TRANSFER_MS = 10_000;
 export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;
+
 /** Milliseconds: how exact "last used" of Go's local files is; the price is one small write each time. */
 export const GO_TOUCH_MS = 60 * 60 * 1000;
 
@@ -257,3 +258,30 @@ export const GO_LARGE_BYTES = 256 * 1024;
 
 /** Wrong bodies after which the server is left alone for the rest of a build. */
 export const GO_MAX_DAMAGED = 10;
+
+/** Bytes below which a secret's value is not searched for in output: it would be found everywhere. */
+export const MIN_SECRET_BYTES = 8;
+
+/**
+ * Bytes of standard output and error together that `exec` keeps of a command, in memory. Above it
+ * the command goes on and nothing is stored: who prints that much writes a file.
+ */
+export const MAX_EXEC_PRINTED_BYTES = 16 * 1024 * 1024;
+
+/** Interpreters of scripts that are themselves scripts, as deep as Linux follows them. */
+export const MAX_INTERPRETERS = 5;
+
+/** Facts about inputs that an entry carries, so that a miss can be explained. */
+export const MAX_EXEC_FACTS = 256;
+
+/** Milliseconds: two changes of a file that are closer may have the same time on it (kernels step by 1 to 4). */
+export const FILE_TIME_MS = 10;
+
+/** Milliseconds that `exec` reads on after its command ended, for what a daemon of it still holds. */
+export const EXEC_PIPE_GRACE_MS = 1_000;
+
+/** Milliseconds that a run waits for a program that an earlier, killed one left at work on its outputs. */
+export const EXEC_STRAY_MS = 10_000;
+
+/** Bytes of inputs and programs of one run from which on their digests are noted for the next time. */
+export const EXEC_REMEMBER_BYTES = 1024 * 1024;

@@ -20,6 +20,8 @@ export type Action = (...words: never[]) => Promise<ExitCode>;
 /** What `main` gives to each command file. */
 export interface CommandContext {
   readonly environment: Environment;
+  /** What stood behind `--`: the program that `exec` and `with` run. */
+  readonly program?: readonly string[];
   /** Keeps the code that the process will end with. */
   end(code: ExitCode): void;
 }
@@ -51,6 +53,16 @@ export async function onStore(
   const { openNamedStore } = await import("../open_named_store.ts");
   await using opened = await openNamedStore(context.environment, flags);
   context.end(await work(opened, output, flags));
+}
+
+/**
+ * The program behind `--` and its arguments.
+ * @throws {UsageError} when there is none
+ */
+export function programWords({ program = [] }: CommandContext): [string, ...string[]] {
+  const [first, ...more] = program;
+  if (first !== undefined) return [first, ...more];
+  throw new UsageError("no command is given", "put it behind --, as in: exec -- make");
 }
 
 /** The flags, with the rule that a flag beats the environment and two flags contradict. */

@@ -7,17 +7,17 @@ import { restoreTree, savedPlaces } from "../../client/tree/restore_tree.ts";
 import { TREE_PROTOCOL } from "../../client/tree/save_tree.ts";
 import { placeBelow, placesOf } from "../../client/tree/tree_place.ts";
 import type { TreePlace } from "../../client/tree/tree_place.ts";
-import { MAX_TREE_MANIFEST_BYTES } from "../../core/limits.ts";
 import { formatSize } from "../../core/units.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
 import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
+import { attemptToItsEnd } from "../tolerance.ts";
 import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
-import { attemptToItsEnd, onTolerantStore, withOnError } from "./tolerant_store.ts";
+import { onTolerantStore, withOnError } from "./tolerant_store.ts";
 
 interface RestoreFlags {
   readonly to?: string;
@@ -79,8 +79,8 @@ async function restore(
   const lookup = { namespace, scopes: ["main"], protocol: TREE_PROTOCOL, key };
   const found = await tolerance.attempt(
     "look for the tree",
-    (signal) => findTree(cache, lookup, { signal, fallbacks }),
-    { bytes: MAX_TREE_MANIFEST_BYTES },
+    (signal, onList) => findTree(cache, lookup, { signal, fallbacks, onList }),
+    { answers: 1 + fallbacks.length },
   );
   if (!found) return await missed();
   const bytes = found.entries.reduce((sum, e) => sum + (e.type === "file" ? e.size : 0), 0);

@@ -8,11 +8,12 @@ import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
 import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
+import { attemptToItsEnd } from "../tolerance.ts";
 import { statFolder } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
-import { attemptToItsEnd, onTolerantStore, withOnError } from "./tolerant_store.ts";
+import { onTolerantStore, withOnError } from "./tolerant_store.ts";
 
 interface SaveFlags {
   readonly tag?: string[];

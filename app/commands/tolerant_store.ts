@@ -6,7 +6,7 @@ import type { ExitCode } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import { openNamedStore } from "../open_named_store.ts";
 import { Output } from "../output.ts";
-import type { AttemptOptions, OnError } from "../tolerance.ts";
+import type { OnError } from "../tolerance.ts";
 import { Tolerance } from "../tolerance.ts";
 import type { CommandContext, StoreFlags } from "./context.ts";
 import { storeFlags } from "./context.ts";
@@ -25,25 +25,6 @@ export function withOnError(command: Command): Command {
     new Option("--on-error <what>", "a cache that is down, slow or refuses is a warning, or fails")
       .choices(["warn", "fail"]).default("warn"),
   );
-}
-
-/**
- * As `Tolerance.attempt`, and does not return before the work has ended, however it was given up:
- * work that writes files has to put away what is half done.
- */
-export async function attemptToItsEnd<T>(
-  tolerance: Tolerance,
-  what: string,
-  work: (signal: AbortSignal) => Promise<T>,
-  options: AttemptOptions,
-): Promise<T | undefined> {
-  let working: Promise<T> | undefined;
-  try {
-    return await tolerance.attempt(what, (signal) => working = work(signal), options);
-  } finally {
-    // How it went was told above.
-    await working?.catch(() => {});
-  }
 }
 
 /** Opens the store that the flags name, does the work, closes it. */

@@ -20,6 +20,8 @@ export interface FoundTree {
 export interface FindTreeOptions extends SignalOptions {
   /** Tried in this order after the key; of each the entry that was written last. Default: none. */
   readonly fallbacks?: readonly string[] | undefined;
+  /** Told of each list of files that is fetched: its bytes. */
+  readonly onList?: ((bytes: number) => void) | undefined;
 }
 
 /**
@@ -31,9 +33,13 @@ export async function findTree(
   lookup: EntryLookup,
   options: FindTreeOptions = {},
 ): Promise<FoundTree | undefined> {
-  const { signal, fallbacks = [] } = options;
+  const { signal, fallbacks = [], onList } = options;
+  const read = (entry: Entry) => {
+    onList?.(entry.blobs[0]?.size ?? 0);
+    return readTree(cache, entry, { signal });
+  };
   const exact = await cache.find({ ...lookup, bodyOnly: true }, { signal });
-  const entries = exact && await readTree(cache, exact, { signal });
+  const entries = exact && await read(exact);
   if (entries) return { hit: "exact", entry: exact, entries };
   const { namespace, scopes, protocol } = lookup;
   for (const prefix of fallbacks) {
@@ -49,7 +55,7 @@ export async function findTree(
     });
     for await (const item of newest) {
       if (item.type !== "entry") continue;
-      const entries = await readTree(cache, item.entry, { signal });
+      const entries = await read(item.entry);
       if (entries) return { hit: "fallback", entry: item.entry, entries };
     }
   }

@@ -61,7 +61,7 @@ export class StatCache {
 
   /** The digest of the file at `path`, relative to the root, if it did not change since. */
   find(path: string, stat: FileStat): Digest | undefined {
-    const row = this.#old.get(path);
+    const row = this.#rows.get(path) ?? this.#old.get(path);
     if (!row || !isState(row, stat)) return undefined;
     this.#rows.set(path, row);
     return row[6];

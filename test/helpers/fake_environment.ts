@@ -48,7 +48,9 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
       printed.push(typeof data === "string" ? encoder.encode(data) : data.slice());
       return Promise.resolve();
     },
-    stderr: (text) => void (err += text),
+    stderr(data) {
+      err += typeof data === "string" ? data : new TextDecoder().decode(data);
+    },
     interactive: world.interactive ?? false,
     interrupted: world.interrupted ?? new AbortController().signal,
     clock: world.clock ?? stoppedClock,

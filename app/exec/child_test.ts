@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../core/clock.ts";
+import { isKind } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
+import type { ChildOptions } from "./child.ts";
+import { printedBytes, runChild } from "./child.ts";
+import { Printed } from "./printed.ts";
+import { SecretSearch } from "./secret_scanner.ts";
+
+const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
+
+/** Runs a line of shell and keeps what it prints. */
+async function shell(
+  line: string,
+  options: Partial<ChildOptions> & { room?: number; show?: () => void } = {},
+) {
+  const { room = 1000, show = () => {}, ...rest } = options;
+  const search = new SecretSearch([{ name: "KEY", value: new Secret("hunter2-hunter2") }]);
+  const shared = { left: room };
+  let seen = "";
+  const kept = () =>
+    new Printed({
+      scanner: search.scanner(),
+      room: shared,
+      show(part) {
+        seen += text(part);
+        show();
+      },
+    });
+  const printed = { stdout: kept(), stderr: kept() };
+  const end = await runChild({
+    words: ["/bin/sh", "-c", line],
+    cwd: "/",
+    interrupted: new AbortController().signal,
+    interactive: false,
+    clock: systemClock,
+    printed,
+    ...rest,
+  });
+  const bytes = printedBytes(printed);
+  return {
+    ...end,
+    seen,
+    stdout: text(bytes?.stdout),
+    stderr: text(bytes?.stderr),
+    problem: printed.stdout.problem ?? printed.stderr.problem,
+  };
+}
+
+Deno.test("runChild keeps both streams apart and tells the program's own status", async () => {
+  const ran = await shell("echo out; echo err >&2; exit 7", { env: {} });
+  assert.deepEqual([ran.status, ran.signalled, ran.whole], [7, false, true]);
+  assert.deepEqual([ran.stdout, ran.stderr], ["out\n", "err\n"]);
+});
+
+Deno.test("runChild gives the child variables, and 128 and the signal's number", async () => {
+  const ran = await shell('echo "$GIVEN"; kill -9 $$', { env: { GIVEN: "yes" } });
+  assert.deepEqual([ran.status, ran.signalled, ran.stdout], [137, true, "yes\n"]);
+});
+
+Deno.test("runChild hands SIGTERM and SIGINT on, and the child decides", async () => {
+  for (const [name, status] of [["SIGTERM", 41], ["SIGINT", 42]] as const) {
+    const interrupt = new AbortController();
+    const ran = await shell(
+      "trap 'exit 41' TERM; trap 'exit 42' INT; echo ready; while :; do sleep 0.01; done",
+      {
+        interrupted: interrupt.signal,
+        show: () => interrupt.abort(new DOMException(name, "AbortError")),
+      },
+    );
+    assert.equal(ran.status, status, name);
+  }
+});
+
+Deno.test("runChild shows more than it keeps, and then keeps nothing", async () => {
+  const ran = await shell("printf 123456; printf 789 >&2", { room: 8 });
+  assert.equal(ran.seen.length, 9);
+  assert.deepEqual([ran.stdout, ran.stderr], [undefined, undefined]);
+  assert.equal(ran.problem, "it printed more than is kept");
+});
+
+Deno.test("runChild keeps nothing that holds a secret", async () => {
+  const ran = await shell("echo fine; printf hunter2 >&2; sleep 0.02; printf -- -hunter2 >&2");
+  assert.equal(ran.stdout, undefined);
+  assert.equal(ran.problem, "KEY is in what it printed");
+});
+
+Deno.test("runChild does not wait for a process that was left behind with the pipe", async () => {
+  const clock = { ...systemClock, sleep: (_: number, s?: AbortSignal) => systemClock.sleep(5, s) };
+  const ran = await shell("sleep 2 & echo done", { clock });
+  assert.deepEqual([ran.status, ran.whole, ran.stdout], [0, false, undefined]);
+});
+
+Deno.test("runChild closes the pipe when nobody listens to us", async () => {
+  const ran = await shell("yes", {
+    show() {
+      throw new Deno.errors.BrokenPipe("gone");
+    },
+  });
+  // SIGPIPE, or the error of a write where that is ignored.
+  assert.ok(ran.status === 141 || ran.status === 1, `${ran.status}`);
+  assert.equal(ran.stdout, undefined);
+});
+
+Deno.test("runChild tells of a program that is not there", async () => {
+  const missing = shell("", { words: ["/nowhere/program"] });
+  await assert.rejects(missing, (thrown) => isKind(thrown, "not_found"));
+});
