@@ -17,6 +17,8 @@ function event(rest: Partial<AccessEvent> = {}): AccessEvent {
     bytesReceived: 0,
     bytesSent: 10,
     milliseconds: 1.26,
+    lookup: true,
+    savedMs: 0,
     ...rest,
   };
 }

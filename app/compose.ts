@@ -6,7 +6,9 @@ import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
-import { MAX_BLOB_BYTES } from "../core/limits.ts";
+import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
+import { checkAudit } from "../index/audit/read.ts";
+import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
@@ -16,14 +18,22 @@ import { openPackWriter } from "../store/pack/writer.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
+import { createInsight } from "./insight.ts";
 import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
 import { ensureStoreFolder } from "./store_format.ts";
+import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
+
+/** The audit of a small store is small: it must not take the room of what is cached. */
+function auditLimits(maxSize: number | undefined): AuditLimits {
+  const totalBytes = Math.min(AUDIT_TOTAL_BYTES, Math.floor((maxSize ?? Infinity) / 32));
+  return { totalBytes, fileBytes: Math.min(AUDIT_FILE_BYTES, Math.floor(totalBytes / 8)) };
+}
 
 /** Options of {@linkcode openEngine}. */
 export interface EngineOptions {
@@ -66,13 +76,14 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
 
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths));
+  let audited = () => 0;
   const packs = stack.use(
     await openPackWriter({
       dir: folder,
       objects,
       maxSize,
       reserve: () => diskFacts(folder),
-      otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens),
+      otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens) + audited(),
       clock,
       counters,
       report(event) {
@@ -104,7 +115,18 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       seal: noSeal,
       device,
       clock,
+      audit: { dir: paths.audit, limits: auditLimits(maxSize) },
       present,
+      report: (error) => report(error.message),
+    }),
+  );
+  audited = () => index.auditBytes();
+  const context = { keys, seal: noSeal };
+  const usage = stack.use(
+    new LazyUsage({
+      path: paths.usage,
+      context,
+      clock,
       report: (error) => report(error.message),
     }),
   );
@@ -129,7 +151,22 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     tokens,
     adminToken,
     cache,
-    maintenance: createMaintenance({ packs, index, presence, chunks, port }),
+    maintenance: createMaintenance({
+      packs,
+      index,
+      presence,
+      chunks,
+      port,
+      checkAudit: (signal) => checkAudit(paths.audit, context, { signal }),
+    }),
+    usage,
+    insight: createInsight({
+      cache,
+      tokens,
+      auditDir: paths.audit,
+      context,
+      usage: (query) => Promise.resolve(usage.query(query)),
+    }),
     services: {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),

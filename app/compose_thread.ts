@@ -5,6 +5,8 @@ import { answerChallenge } from "../auth/identity.ts";
 import { openServerKey } from "../auth/server_key.ts";
 import { openTokenStore } from "../auth/token_store.ts";
 import type { GcReport, VerifyReport } from "../core/cache.ts";
+import { noSeal } from "../codec/seal.ts";
+import type { UsageRow } from "../core/insight.ts";
 import { systemClock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { policy } from "../policy/decide.ts";
@@ -15,6 +17,8 @@ import { openPackReader } from "../store/pack/reader.ts";
 import { AccessLog } from "./access_log.ts";
 import { BACKEND, openObjects, pathsOf } from "./folder_parts.ts";
 import { ownHostNames } from "./host_names.ts";
+import { createInsight } from "./insight.ts";
+import { UsageTally } from "./usage/tally.ts";
 import { ThreadMetrics } from "./metrics.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import { VERSION } from "./version.ts";
@@ -34,6 +38,7 @@ export interface ServingThread extends AsyncDisposable {
   readonly handler: Handler;
   readonly log: AccessLog;
   readonly metrics: ThreadMetrics;
+  readonly usage: UsageTally;
 }
 
 /** Opens everything read-only; writes go through the port. */
@@ -55,9 +60,10 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     counters,
     onDamage: (place) => port.damaged(place),
   }));
+  const keys = openDomainKey(config.dir);
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
-    keys: openDomainKey(config.dir),
+    keys,
     chunks,
     port,
     clock,
@@ -69,6 +75,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   }));
   const log = new AccessLog(config.accessLog, notice);
   const metrics = new ThreadMetrics();
+  const usage = new UsageTally();
   const authenticator = createAuthenticator({
     store: tokens,
     clock,
@@ -81,6 +88,13 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
       verify: ({ repair = false } = {}) => port.call<VerifyReport>("verify", { repair }),
       gc: () => port.call<GcReport>("gc", {}),
     },
+    insight: createInsight({
+      cache,
+      tokens,
+      auditDir: paths.audit,
+      context: { keys, seal: noSeal },
+      usage: (query) => port.call<UsageRow[]>("usage", query),
+    }),
     tokens,
     policy,
     clock,
@@ -90,6 +104,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     allowsHost: allowHosts(ownHostNames({ ...config, listen: config.hostname })),
     log(event) {
       metrics.observe(event);
+      usage.observe(event);
       log.log(event);
     },
     metricsText: () => port.call<string>("metrics", {}),
@@ -100,5 +115,5 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();
-  return { handler, log, metrics, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { handler, log, metrics, usage, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -14,6 +14,8 @@ export interface ConnectStoreOptions {
   /** Variables that name proxies, as they are in the environment. */
   readonly proxyEnv?: Readonly<Record<string, string>>;
   readonly clock: Clock;
+  /** Milliseconds without a byte after which a request is given up. Default: the client's. */
+  readonly idleMs?: number | undefined;
 }
 
 /**
@@ -27,6 +29,7 @@ export function connectStore(url: string, options: ConnectStoreOptions): Opened 
     cache,
     maintenance: cache.admin,
     tokens: cache.admin,
+    insight: cache.insight,
     stats: () => cache.admin.stats(),
     whoami: () => cache.admin.whoami(),
     [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),

@@ -3,8 +3,10 @@ import type { AdminToken } from "../auth/admin_token.ts";
 import type { TokenStore } from "../auth/token_store.ts";
 import type { Maintenance } from "../core/cache.ts";
 import type { Counters } from "../core/counters.ts";
+import type { Insight, UsageQuery } from "../core/insight.ts";
 import type { Principal } from "../core/policy.ts";
 import { VERBS } from "../core/policy.ts";
+import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
@@ -20,6 +22,8 @@ export interface EngineParts {
   readonly adminToken: AdminToken;
   readonly cache: EngineCache;
   readonly maintenance: Maintenance;
+  readonly insight: Insight;
+  readonly usage: LazyUsage;
   readonly services: Omit<WriterServices, "operations">;
   /** Serving threads that hear of segments about to go. */
   readonly threads: Set<ServedThread>;
@@ -40,6 +44,7 @@ export class Engine implements Opened {
     this.#operations = {
       verify: (argument) => maintenance.verify(argument as { repair: boolean }),
       gc: () => maintenance.gc(),
+      usage: (query) => Promise.resolve(parts.usage.query(query as UsageQuery)),
     };
   }
   get where(): string {
@@ -62,6 +67,13 @@ export class Engine implements Opened {
   }
   get maintenance(): Maintenance {
     return this.#parts.maintenance;
+  }
+  get insight(): Insight {
+    return this.#parts.insight;
+  }
+  /** What serving threads counted goes here. */
+  get usage(): LazyUsage {
+    return this.#parts.usage;
   }
   get tokens(): TokenStore {
     return this.#parts.tokens;

@@ -1,12 +1,13 @@
 /** The engine as a `Cache`: blob store, index and writer, as one thread sees them. */
-import type { BlobStore } from "../core/blob_store.ts";
+import type { BatchBlobStore } from "../core/blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
-import type { Cache, EntryLookup, Totals } from "../core/cache.ts";
+import type { Cache, EntryLookup, RemoveOptions, Totals } from "../core/cache.ts";
 import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
-import type { BlobRef, Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "../core/entry.ts";
 import { bytesBody } from "../core/bytes.ts";
 import { CacheError } from "../core/errors.ts";
+import { withTreeBlobs } from "../codec/tree_entry.ts";
 import { FoundEntries } from "./found_entries.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "../core/metadata_index.ts";
 
@@ -27,7 +28,7 @@ export interface EngineCacheParts {
   readonly entries: EntryReader;
   readonly port: WriterPort;
   readonly counters: Counters;
-  openBlobs(namespace: string): BlobStore;
+  openBlobs(namespace: string): BatchBlobStore;
   receive(source: ByteSource, options: SignalOptions): Promise<ReceivedBody>;
   touchEntries(keys: readonly EntryKey[]): void;
   /** Milliseconds; only differences count. */
@@ -35,13 +36,16 @@ export interface EngineCacheParts {
   totals(): Omit<Totals, "hits" | "misses">;
 }
 
+/** The name of whoever works on the folder itself. */
+export const LOCAL_WRITER = "local";
+
 /** Namespaces whose blob stores are kept open; one more only costs a new object. */
 const MAX_OPEN_NAMESPACES = 1024;
 
 /** A cache over the engine's parts. Disposing it closes none of them. */
 export class EngineCache implements Cache {
   readonly #parts: EngineCacheParts;
-  readonly #blobs = new Map<string, BlobStore>();
+  readonly #blobs = new Map<string, BatchBlobStore>();
   readonly #found: FoundEntries;
 
   constructor(parts: EngineCacheParts) {
@@ -49,7 +53,7 @@ export class EngineCache implements Cache {
     this.#found = new FoundEntries(parts);
   }
 
-  blobs(namespace: string): BlobStore {
+  blobs(namespace: string): BatchBlobStore {
     let store = this.#blobs.get(namespace);
     if (!store) {
       if (this.#blobs.size >= MAX_OPEN_NAMESPACES) this.#blobs.clear();
@@ -82,6 +86,10 @@ export class EngineCache implements Cache {
   }
 
   async put(draft: EntryDraft, body: ByteSource, options: SignalOptions = {}): Promise<PutOutcome> {
+    if (draft.content === "tree") {
+      const manifest = await this.blobs(draft.namespace).put(undefined, body, options);
+      return await this.link({ ...draft, blobs: [manifest, ...draft.blobs] }, options);
+    }
     const { blob, batch } = await this.#parts.receive(body, options);
     const { namespace } = draft;
     const entry = { ...draft, blobs: [blob, ...draft.blobs] };
@@ -89,7 +97,8 @@ export class EngineCache implements Cache {
     return put(await this.#parts.port.commit({ ...batch, link, entry }));
   }
 
-  async link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome> {
+  async link(given: EntryDraft, options?: SignalOptions): Promise<PutOutcome> {
+    const draft = await withTreeBlobs(given, this.blobs(given.namespace), options);
     const digests = draft.blobs.map((blob) => blob.digest);
     const found = await this.blobs(draft.namespace).stat(digests, options);
     const missing = draft.blobs.findIndex((blob, n) => found[n]?.size !== blob.size);
@@ -103,9 +112,10 @@ export class EngineCache implements Cache {
     return put(await this.#parts.port.commit({ entry: draft }));
   }
 
-  async remove(keys: readonly EntryKey[]): Promise<number> {
+  async remove(keys: readonly RemoveKey[], options: RemoveOptions = {}): Promise<number> {
     if (keys.length === 0) return 0;
-    return (await this.#parts.port.commit({ remove: keys })).removed;
+    const { by = LOCAL_WRITER } = options;
+    return (await this.#parts.port.commit({ remove: keys, by })).removed;
   }
 
   scan(options?: ScanOptions): AsyncIterable<ScanItem> {

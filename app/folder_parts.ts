@@ -8,6 +8,8 @@ export interface FolderPaths {
   readonly packs: string;
   readonly index: string;
   readonly tokens: string;
+  readonly audit: string;
+  readonly usage: string;
 }
 
 /** The paths of this folder. */
@@ -17,6 +19,8 @@ export function pathsOf(dir: string): FolderPaths {
     packs: `${dir}/packs`,
     index: `${dir}/index.sqlite`,
     tokens: `${dir}/auth.sqlite`,
+    audit: `${dir}/audit`,
+    usage: `${dir}/usage.sqlite`,
   };
 }
 

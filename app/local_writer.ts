@@ -2,7 +2,7 @@
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
 import type { Bytes } from "../core/digest.ts";
-import type { Entry, EntryDraft, EntryKey } from "../core/entry.ts";
+import type { Entry, EntryDraft, EntryKey, RemoveKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import { nameOf } from "./found_entries.ts";
 import type { PutOutcome } from "../core/metadata_index.ts";
@@ -19,7 +19,8 @@ export interface RecordWriter {
 /** The index's share of a step. */
 export interface IndexStep {
   readonly entries: readonly EntryDraft[];
-  readonly remove: readonly EntryKey[];
+  readonly remove: readonly RemoveKey[];
+  readonly by: string | undefined;
   readonly link: NonNullable<CommitBatch["link"]>;
   readonly unlink: NonNullable<CommitBatch["unlink"]>;
 }
@@ -58,6 +59,7 @@ export function createLocalWriter(
       const step: IndexStep = {
         entries: entry ? [entry] : [],
         remove: batch.remove ?? [],
+        by: batch.by,
         link: batch.link ?? [],
         unlink: batch.unlink ?? [],
       };

@@ -3,13 +3,19 @@ import { Command, CommanderError } from "commander";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { CommandContext } from "./commands/context.ts";
 import { addConfig } from "./commands/config.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
+import { addGoCacheprog } from "./commands/go_cacheprog.ts";
 import { addHas } from "./commands/has.ts";
 import { addLogin } from "./commands/login.ts";
+import { addHash } from "./commands/hash.ts";
+import { addInspect } from "./commands/inspect.ts";
 import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addRm } from "./commands/rm.ts";
+import { addSave } from "./commands/save.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
@@ -63,8 +69,13 @@ export function buildProgram(
     addPut,
     addGet,
     addHas,
+    addSave,
+    addRestore,
+    addHash,
     addLs,
     addRm,
+    addInspect,
+    addAudit,
     addStats,
     addToken,
     addVerify,
@@ -72,6 +83,7 @@ export function buildProgram(
     addLogin,
     addWhoami,
     addConfig,
+    addGoCacheprog,
   ];
   for (const add of adders) add(program, context);
   settle(program, program);

@@ -6,6 +6,7 @@ import type { BlobRef, EntryKey } from "../core/entry.ts";
 import type { SignalOptions } from "../core/bytes.ts";
 import { throwIfAborted } from "../core/abort.ts";
 import type { IndexWriter } from "../index/contract.ts";
+import type { AuditCheck } from "../index/audit/read.ts";
 import { idOf, isOneChunk } from "../store/cas/presence.ts";
 import type { Presence } from "../store/cas/presence.ts";
 import type { PackWriter } from "../store/pack/writer.ts";
@@ -17,12 +18,15 @@ export interface MaintenanceParts {
   readonly presence: Presence;
   readonly chunks: ChunkSource;
   readonly port: WriterPort;
+  checkAudit(signal: AbortSignal | undefined): Promise<AuditCheck>;
 }
 
 /** Milliseconds a record is left alone after it was stored: its link may be on the way. */
 const GRACE_MS = 10 * 60_000;
 /** Rows of one step, between which others get a turn. */
 const PAGE = 1000;
+/** Who deletes entries that nothing can bring back; no token has this name. */
+const REPAIR = "verify --repair";
 /** Lines of `problems`; the counts go on. */
 const MAX_PROBLEMS = 1000;
 
@@ -79,11 +83,14 @@ async function verify(
   for (const key of broken.entries) {
     tell(`entry ${key.key}`, `${key.namespace}, ${key.scope}, ${key.protocol}: names a lost blob`);
   }
+  const audit = await parts.checkAudit(signal);
+  for (const { where, what } of audit.problems) tell(where, what);
   let repaired = 0;
   if (repair) {
-    repaired = damaged.length + broken.lost.length + broken.entries.length;
+    repaired = damaged.length + broken.lost.length + broken.entries.length + audit.problems.length;
     await drop(parts, broken);
     packs.forgetDamage();
+    if (audit.problems.length > 0) index.mendAudit();
   }
   const { segments } = packs.stats();
   return {
@@ -95,6 +102,8 @@ async function verify(
     lost: broken.lost.length,
     broken_entries: broken.entries.length,
     repaired,
+    audit_rows: audit.rows,
+    audit_damaged: audit.problems.length,
     problems,
   };
 }
@@ -129,7 +138,7 @@ async function drop(
   broken: { lost: readonly Seen[]; entries: readonly EntryKey[] },
 ): Promise<void> {
   for (let from = 0; from < broken.entries.length; from += PAGE) {
-    await port.commit({ remove: broken.entries.slice(from, from + PAGE) });
+    await port.commit({ remove: broken.entries.slice(from, from + PAGE), by: REPAIR });
   }
   await unlink(port, broken.lost);
 }

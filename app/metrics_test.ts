@@ -29,6 +29,8 @@ function event(rest: Partial<AccessEvent> = {}): AccessEvent {
     bytesReceived: 0,
     bytesSent: 100,
     milliseconds: 3,
+    lookup: true,
+    savedMs: 0,
     ...rest,
   };
 }

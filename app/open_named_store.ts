@@ -1,9 +1,7 @@
 /** From flags to an open store: a folder, or a server. */
-import { openFolder } from "./compose.ts";
 import { identityOptions } from "./config/repository_trust.ts";
 import { resolveStore } from "./config/resolve_store.ts";
 import type { StoreName, StoreSettings } from "./config/resolve_store.ts";
-import { connectStore } from "./connect_store.ts";
 import type { Environment } from "./environment.ts";
 import { UsageError } from "./exit_codes.ts";
 import type { Opened } from "./opened.ts";
@@ -18,7 +16,7 @@ export type { StoreName } from "./config/resolve_store.ts";
  * opening throw
  */
 export async function openNamedStore(environment: Environment, name: StoreName): Promise<Opened> {
-  return await openResolved(environment, await resolveStore(environment, name));
+  return await openResolved(environment, await resolveStore(environment, name), name);
 }
 
 /**
@@ -29,15 +27,22 @@ export async function openNamedStore(environment: Environment, name: StoreName):
 export async function openResolved(
   environment: Environment,
   settings: StoreSettings,
+  { idleMs }: Pick<StoreName, "idleMs"> = {},
 ): Promise<Opened> {
   const { clock } = environment;
-  if (settings.dir) return await openFolder(settings.dir.value, { clock });
+  // Only what is used is loaded: a command that asks a server one question must start at once.
+  if (settings.dir) {
+    const { openFolder } = await import("./compose.ts");
+    return await openFolder(settings.dir.value, { clock });
+  }
   if (!settings.url) throw noStore(settings);
+  const { connectStore } = await import("./connect_store.ts");
   return connectStore(settings.url.value, {
     token: settings.token?.value,
     insecure: settings.insecure,
     proxyEnv: proxyVariables(environment),
     clock,
+    idleMs,
     ...identityOptions(environment, settings),
   });
 }

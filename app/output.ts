@@ -94,6 +94,11 @@ export function shown(text: string): string {
   return text.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
+/** How many files, in words. */
+export function filesText(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
+}
+
 /** Rows in columns, two blanks apart; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows.map((row) => row.map(shown))];

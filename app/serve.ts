@@ -70,6 +70,7 @@ export async function serve(
       clock,
       onNotice: (text) => output.log(text),
       onSummary: (more) => addSummary(summary, more),
+      onUsage: (deltas) => engine.usage.add(deltas),
     }),
   );
   engine.addOperation(

@@ -64,6 +64,7 @@ async function start(message: Extract<ToWorker, { type: "start" }>): Promise<Run
   const timer = setInterval(() => {
     const summary = thread.log.take();
     if (summary) tell({ type: "summary", summary });
+    tellUsage(thread);
   }, SUMMARY_MS);
   return { thread, listener, log: thread.log, metrics: thread.metrics, timer };
 }
@@ -72,8 +73,14 @@ async function stop(graceMs: number): Promise<void> {
   if (!running) return;
   clearInterval(running.timer);
   await running.listener.shutdown(graceMs);
+  tellUsage(running.thread);
   await running.thread[Symbol.asyncDispose]();
   running = undefined;
+}
+
+function tellUsage({ usage }: ServingThread): void {
+  const deltas = usage.take();
+  if (deltas.length > 0) tell({ type: "usage", deltas });
 }
 
 function describe(event: ListenerEvent): string {

@@ -4,6 +4,7 @@ import { CacheError, toCacheError } from "../core/errors.ts";
 import { PeerTable } from "../server/listener/listen.ts";
 import type { AccessSummary } from "./access_log.ts";
 import type { Engine } from "./engine.ts";
+import type { UsageDelta } from "./usage/tally.ts";
 import type { MetricsJson } from "./metrics.ts";
 import type { FromWorker, ToWorker, WorkerConfig } from "./worker_messages.ts";
 import type { ServedThread } from "./writer_server.ts";
@@ -16,6 +17,7 @@ export interface ServingThreadsOptions {
   readonly clock: Clock;
   readonly onNotice: (text: string) => void;
   readonly onSummary: (summary: AccessSummary) => void;
+  readonly onUsage: (deltas: readonly UsageDelta[]) => void;
   /** Makes a thread. Default: `serve_worker.ts`. */
   readonly createWorker?: () => Worker;
 }
@@ -136,6 +138,8 @@ export class ServingThreads implements AsyncDisposable {
         );
       case "summary":
         return this.#options.onSummary(message.summary);
+      case "usage":
+        return this.#options.onUsage(message.deltas);
       case "notice":
         return this.#options.onNotice(message.text);
       case "metrics":

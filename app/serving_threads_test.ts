@@ -50,6 +50,7 @@ function world(count: number) {
   const summaries: AccessSummary[] = [];
   let served = 0;
   const threads = new ServingThreads({
+    onUsage() {},
     engine: {
       counters: new Counters(),
       serveThread(port) {

@@ -66,6 +66,10 @@ const OURS = new Set([
   "domain.key",
   "server.key",
   "max-size",
+  // Of the same user, in the default folder: what `save` knows of files.
+  "trees",
+  // Local files of go builds, below the same folder of a user.
+  "go",
 ]);
 
 async function refuseForeignFolder(dir: string): Promise<void> {

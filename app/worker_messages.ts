@@ -1,5 +1,6 @@
 /** What the main thread and a serving thread say to each other, beside the writer's port. */
 import type { AccessLogMode, AccessSummary } from "./access_log.ts";
+import type { UsageDelta } from "./usage/tally.ts";
 import type { MetricsJson } from "./metrics.ts";
 
 /** Settings that every serving thread gets; plain data. */
@@ -36,6 +37,7 @@ export type FromWorker =
   | { readonly type: "listening" }
   | { readonly type: "failed"; readonly message: string; readonly hint: string | undefined }
   | { readonly type: "summary"; readonly summary: AccessSummary }
+  | { readonly type: "usage"; readonly deltas: UsageDelta[] }
   | { readonly type: "notice"; readonly text: string }
   | { readonly type: "metrics"; readonly call: number; readonly json: MetricsJson }
   | { readonly type: "stopped" };

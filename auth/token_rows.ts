@@ -7,6 +7,7 @@
  *        kind, hash, psk,    issued | brought; SHA-256(secret); sealed pre-shared key
  *        verbs, namespaces, scope, read_scopes,             lists as JSON
  *        created, expires, revoked, last_used)              milliseconds since 1970 or NULL
+ * changes(…)                 what happened to them, see `token_changes.ts`
  * ```
  */
 import { DatabaseSync } from "node:sqlite";
@@ -16,6 +17,7 @@ import type { ErrorKind } from "../core/errors.ts";
 import type { TokenInfo } from "../core/token_admin.ts";
 import type { Verb } from "../core/policy.ts";
 import { equalBytes } from "../core/bytes.ts";
+import { CHANGES_SCHEMA } from "./token_changes.ts";
 
 /** A token as the store holds it. */
 export interface StoredToken {
@@ -170,7 +172,7 @@ function createPrivate(path: string): void {
 function migrate(database: DatabaseSync, path: string, serverKey: Bytes): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
   if (version === 0) {
-    database.exec(SCHEMA);
+    database.exec(SCHEMA + CHANGES_SCHEMA);
     database.prepare("INSERT INTO meta (server_key) VALUES (?)").run(serverKey);
     database.exec(`PRAGMA user_version = ${VERSION}`);
     return;
@@ -182,6 +184,7 @@ function migrate(database: DatabaseSync, path: string, serverKey: Bytes): void {
       { operation: "token_store.open", hint: "use a newer vitte-remote-cache" },
     );
   }
+  database.exec(CHANGES_SCHEMA);
   const made = database.prepare("SELECT server_key FROM meta").get()?.server_key;
   if (!(made instanceof Uint8Array) || !equalBytes(made, serverKey)) {
     throw new CacheError(

@@ -6,7 +6,14 @@ import type { Bytes } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
 import { equalBytes } from "../core/bytes.ts";
 import type { Secret } from "../core/secret.ts";
-import type { NewToken, TokenAdmin, TokenInfo, TokenRights } from "../core/token_admin.ts";
+import type {
+  NewToken,
+  TokenAdmin,
+  TokenChangeOptions,
+  TokenInfo,
+  TokenRights,
+} from "../core/token_admin.ts";
+import type { TokenChange } from "../core/audit.ts";
 import { parseToken } from "../core/token.ts";
 import type { BroughtToken, IssuedToken } from "../core/token.ts";
 import { checkName, checkRights } from "./rights.ts";
@@ -14,11 +21,16 @@ import type { RightsDraft } from "./rights.ts";
 import { createSealer } from "./seal.ts";
 import type { Sealer } from "./seal.ts";
 import type { ServerKey } from "./server_key.ts";
+import { changesAfter, noteChange } from "./token_changes.ts";
+import type { NumberedChange } from "./token_changes.ts";
 import { issueToken, secretHash, sessionPsk } from "./token.ts";
 import { insertToken, openDatabase, rowToToken, transaction, translate } from "./token_rows.ts";
 import type { StoredToken } from "./token_rows.ts";
 
 export type { StoredToken } from "./token_rows.ts";
+
+/** Who changes tokens where no token does: a command on the folder itself. */
+const LOCAL = "local";
 
 /** What a token store is opened with. */
 export interface TokenStoreOptions {
@@ -55,9 +67,13 @@ export class TokenStore implements TokenAdmin, Disposable {
   }
 
   /** Makes a token. Its text is in the answer and nowhere else. */
-  async create(name: string, rights: RightsDraft): Promise<NewToken> {
+  async create(
+    name: string,
+    rights: RightsDraft,
+    options: TokenChangeOptions = {},
+  ): Promise<NewToken> {
     const token = issueToken(this.#options.serverKey.publicKey);
-    return { token: token.text.reveal(), info: this.#insert(token, { name, rights }) };
+    return { token: token.text.reveal(), info: this.#insert(token, { name, rights, ...options }) };
   }
 
   /**
@@ -97,10 +113,12 @@ export class TokenStore implements TokenAdmin, Disposable {
   }
 
   /** Ends a token: from the next request on, on every thread. Safe to call twice. */
-  async revoke(name: string): Promise<TokenInfo> {
+  async revoke(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<TokenInfo> {
     return this.#ending("revoke", () => {
-      const latest = this.#latest(name);
-      return this.#end(latest.info);
+      const { info } = this.#latest(name);
+      const ended = this.#end(info);
+      if (ended !== info) this.#note("revoke", ended, by);
+      return ended;
     });
   }
 
@@ -108,7 +126,7 @@ export class TokenStore implements TokenAdmin, Disposable {
    * A new secret and a new id under the same name and with the same rights; the old one ends at
    * once. A token with an expiry gets as long a life as it had before. Also revives a revoked name.
    */
-  async rotate(name: string): Promise<NewToken> {
+  async rotate(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<NewToken> {
     const token = issueToken(this.#options.serverKey.publicKey);
     const info = this.#ending("rotate", () => {
       const { info: old, turn } = this.#latest(name);
@@ -116,9 +134,16 @@ export class TokenStore implements TokenAdmin, Disposable {
       const created = this.#options.clock.now();
       const life = old.expires === undefined ? undefined : old.expires - old.created;
       const expires = life === undefined ? undefined : created + life;
-      return this.#add(token, { ...old, expires }, { name, created, turn: turn + 1 });
+      const next = this.#add(token, { ...old, expires }, { name, created, turn: turn + 1 });
+      this.#note("rotate", next, by);
+      return next;
     });
     return { token: token.text.reveal(), info };
+  }
+
+  /** What happened to tokens, behind a number of an earlier answer; the oldest first. */
+  changes(after: number, limit: number): NumberedChange[] {
+    return translate("list", this.#path, () => changesAfter(this.#database, after, limit));
   }
 
   /** The token with this id, ended or not. Waits for nothing. */
@@ -170,7 +195,7 @@ export class TokenStore implements TokenAdmin, Disposable {
 
   #insert(
     token: IssuedToken | BroughtToken,
-    { name, rights }: { name: string; rights: RightsDraft },
+    { name, rights, by = LOCAL }: { name: string; rights: RightsDraft } & TokenChangeOptions,
   ): TokenInfo {
     checkName(name);
     const created = this.#options.clock.now();
@@ -178,7 +203,9 @@ export class TokenStore implements TokenAdmin, Disposable {
     return translate("create", this.#path, () =>
       transaction(this.#database, () => {
         this.#refuseKnown(name, token.id);
-        return this.#add(token, checked, { name, created, turn: 1 });
+        const info = this.#add(token, checked, { name, created, turn: 1 });
+        this.#note("create", info, by);
+        return info;
       }));
   }
 
@@ -235,6 +262,10 @@ export class TokenStore implements TokenAdmin, Disposable {
     const revoked = this.#options.clock.now();
     this.#database.prepare("UPDATE tokens SET revoked = ? WHERE id = ?").run(revoked, info.id);
     return { ...info, revoked };
+  }
+
+  #note(action: TokenChange["action"], info: TokenInfo, writer: string): void {
+    noteChange(this.#database, info, { action, writer, at: this.#options.clock.now() });
   }
 
   /** The generation grows after the commit, so that nobody looks before there is something to see. */

@@ -25,3 +25,27 @@ export async function inParallel<T, R>(
   for (const end of ended) if (end.status === "rejected") throw end.reason;
   return results;
 }
+
+/**
+ * Runs `work` for each item, at most `limit` at a time; items are only taken when there is room.
+ * After a failure no further one is begun, and the first failure is thrown when all are over.
+ */
+export async function eachInParallel<T>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failure: { readonly thrown: unknown } | undefined;
+  async function lane(): Promise<void> {
+    try {
+      for (let next = iterator.next(); !next.done && !failure; next = iterator.next()) {
+        await work(next.value);
+      }
+    } catch (thrown) {
+      failure ??= { thrown };
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, lane));
+  if (failure) throw failure.thrown;
+}

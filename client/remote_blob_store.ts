@@ -1,24 +1,28 @@
 /** The blobs of one namespace of a server far away. */
-import type { BlobGetOptions, BlobStore } from "../core/blob_store.ts";
+import { checkBatch } from "../core/blob_batches.ts";
+import type { BatchBlobStore, SmallBlob } from "../core/blob_batches.ts";
+import type { BlobGetOptions } from "../core/blob_store.ts";
 import type { ByteRange, ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
-import { bytesBody, bytesSource } from "../core/bytes.ts";
+import { bytesBody, bytesSource, collect } from "../core/bytes.ts";
 import type { Digest } from "../core/digest.ts";
 import type { BlobRef } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
-import { CLIENT_BATCH_DIGESTS } from "../core/limits.ts";
-import { BlobPutAnswerSchema, MissingAnswerSchema } from "../protocol/json.ts";
+import { CLIENT_BATCH_DIGESTS, MAX_BATCH_BYTES } from "../core/limits.ts";
+import { BLOBS_MEDIA_TYPE, encodeBlobs } from "../protocol/blob_batch.ts";
+import { BatchAnswerSchema, BlobPutAnswerSchema, MissingAnswerSchema } from "../protocol/json.ts";
 import { blobPath, nativePath } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
 import type { HashedSource } from "./hashed_source.ts";
 import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { HttpReply } from "./reply.ts";
+import { verifiedBatch } from "./verified_batch.ts";
 import { verifiedBody } from "./verified_body.ts";
 
 const OCTETS = { "content-type": "application/octet-stream" } as const;
 
 /** Blobs over HTTP. What a whole `get` hands out was checked here; disposing it closes nothing. */
-export class RemoteBlobStore implements BlobStore {
+export class RemoteBlobStore implements BatchBlobStore {
   readonly namespace: string;
   readonly #http: HttpClient;
 
@@ -115,6 +119,43 @@ export class RemoteBlobStore implements BlobStore {
     return missing;
   }
 
+  async putBatch(blobs: readonly SmallBlob[], options: SignalOptions = {}): Promise<void> {
+    if (blobs.length === 0) return;
+    checkBatch(blobs.map(({ bytes }) => bytes.length));
+    const stored = answerOf(
+      BatchAnswerSchema,
+      await this.#http.askJson({
+        method: "POST",
+        path: nativePath(this.namespace, "blobs", "batch"),
+        headers: { "content-type": BLOBS_MEDIA_TYPE },
+        body: bytesSource(encodeBlobs(blobs)),
+        idempotent: true,
+        signal: options.signal,
+      }),
+    );
+    if (stored.blobs === blobs.length) return;
+    throw new CacheError("corrupt", "Cannot store the batch of blobs: the server took another", {
+      operation: "client.put_batch",
+    });
+  }
+
+  async getBatch(refs: readonly BlobRef[], options: SignalOptions = {}): Promise<SmallBlob[]> {
+    if (refs.length === 0) return [];
+    checkBatch(refs.map(({ size }) => size));
+    const request = {
+      method: "POST",
+      path: nativePath(this.namespace, "blobs", "read"),
+      headers: { "content-type": "application/json" },
+      body: bytesSource(new TextEncoder().encode(JSON.stringify({ blobs: refs }))),
+      idempotent: true,
+      signal: options.signal,
+    } as const;
+    return await this.#http.call(request, async (reply) => {
+      const all = await collect(reply.stream(), MAX_BATCH_BYTES);
+      return verifiedBatch(all, refs);
+    });
+  }
+
   async delete(digests: readonly Digest[], options: SignalOptions = {}): Promise<void> {
     await inParallel(digests, async (digest) => {
       const reply = await missAsUndefined(() =>
@@ -192,7 +233,8 @@ export function requireSame(sent: BlobRef | undefined, stored: BlobRef | undefin
   );
 }
 
-function lengthOf(reply: HttpReply): number {
+/** The length of an answer's body. @throws {CacheError} `corrupt` when it does not say */
+export function lengthOf(reply: HttpReply): number {
   const text = reply.headers.get("content-length") ?? "";
   const length = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(length)) return length;

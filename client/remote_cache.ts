@@ -24,7 +24,9 @@ import { answerOf } from "./answer.ts";
 import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { RemoteAdmin } from "./remote_admin.ts";
+import { RemoteInsight } from "./remote_insight.ts";
 import { missAsUndefined, RemoteBlobStore, requireSame } from "./remote_blob_store.ts";
+import { RemoteGoCache } from "./remote_go_cache.ts";
 
 const PAGE = 1000;
 
@@ -38,6 +40,8 @@ export class RemoteCache implements Cache {
   readonly namespace: string;
   /** Tokens, verification, collection and facts of the same server. */
   readonly admin: RemoteAdmin;
+  /** Questions after an incident. */
+  readonly insight: RemoteInsight;
   readonly #http: HttpClient;
   #close: (() => void) | undefined;
 
@@ -49,6 +53,7 @@ export class RemoteCache implements Cache {
     this.#http = http;
     this.admin = parts.admin;
     this.namespace = parts.namespace;
+    this.insight = new RemoteInsight(http, parts.namespace);
     this.#close = parts.close;
   }
 
@@ -56,12 +61,17 @@ export class RemoteCache implements Cache {
     return new RemoteBlobStore(this.#http, namespace);
   }
 
+  /** Go's build cache in a namespace. */
+  go(namespace: string): RemoteGoCache {
+    return new RemoteGoCache(this.#http, namespace);
+  }
+
   async find(lookup: EntryLookup, options: SignalOptions = {}): Promise<Entry | undefined> {
     const { namespace, protocol, key } = lookup;
     const json = await missAsUndefined(() =>
       this.#http.askJson({
         method: "GET",
-        path: nativePath(namespace, "info", key) + protocolQuery(protocol),
+        path: nativePath(namespace, "info", key) + entryQuery(protocol, lookup),
         idempotent: true,
         signal: options.signal,
       })
@@ -117,7 +127,7 @@ export class RemoteCache implements Cache {
       const reply = await missAsUndefined(() =>
         this.#http.send({
           method: "DELETE",
-          path: entryPath(namespace, key) + protocolQuery(protocol),
+          path: entryPath(namespace, key) + entryQuery(protocol),
           idempotent: true,
           signal: options.signal,
         })
@@ -177,10 +187,12 @@ export class RemoteCache implements Cache {
       readonly signal: AbortSignal | undefined;
     },
   ): Promise<PutOutcome> {
+    // Of a tree the server names thousands more, which nobody here asks for.
+    const bodyOnly = draft.content === "tree";
     const json = await conflicts(() =>
       this.#http.askJson({
         method: "PUT",
-        path: entryPath(draft.namespace, draft.key) + protocolQuery(draft.protocol),
+        path: entryPath(draft.namespace, draft.key) + entryQuery(draft.protocol, { bodyOnly }),
         ...request,
         // A second try of what succeeded unseen would be told of a conflict with itself.
         idempotent: draft.mutability === "replaceable",
@@ -200,7 +212,13 @@ export class RemoteCache implements Cache {
     const query = new URLSearchParams({ limit: String(limit) });
     if (options.prefix !== undefined) query.set("prefix", options.prefix);
     if (options.protocol !== undefined) query.set("protocol", options.protocol);
+    if (options.writer !== undefined) query.set("writer", options.writer);
+    if (options.since !== undefined) query.set("since", String(Math.max(0, options.since)));
+    if (options.until !== undefined) query.set("until", String(Math.max(0, options.until)));
+    if (options.scopes?.length === 1) query.set("scope", options.scopes[0]!);
     if (after !== undefined) query.set("after", after);
+    if (options.order === "newest") query.set("order", "newest");
+    if (options.bodyOnly) query.set("blobs", "first");
     const path = nativePath(options.namespace ?? this.namespace, "entries");
     const json = await this.#http.askJson({
       method: "GET",
@@ -222,8 +240,14 @@ function requireEntry(entry: Entry, asked: Omit<EntryKey, "scope">): void {
   });
 }
 
-function protocolQuery(protocol: string): string {
-  return protocol === KEY_VALUE_PROTOCOL ? "" : `?protocol=${encodeURIComponent(protocol)}`;
+function entryQuery(
+  protocol: string,
+  { bodyOnly = false }: { bodyOnly?: boolean | undefined } = {},
+) {
+  const query = new URLSearchParams();
+  if (protocol !== KEY_VALUE_PROTOCOL) query.set("protocol", protocol);
+  if (bodyOnly) query.set("blobs", "first");
+  return query.size === 0 ? "" : `?${query}`;
 }
 
 /** HTTP calls a conflict with `If-None-Match: *` a failed precondition. */
@@ -248,10 +272,10 @@ function requireSendable(draft: EntryDraft): void {
 }
 
 function requireScannable({ order, tombstones, after, afterSequence }: ScanOptions): void {
-  if ((order ?? "key") === "key" && !tombstones && !after && !afterSequence) return;
+  if (order !== "sequence" && !tombstones && !after && !afterSequence) return;
   throw new CacheError(
     "unsupported",
-    "Cannot list entries so: a server lists them by key, without tombstones, from the beginning",
+    "Cannot list entries so: a server lists them by key or the newest, without tombstones, from the beginning",
     { operation: "client.scan" },
   );
 }

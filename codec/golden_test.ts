@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { Bytes } from "../core/digest.ts";
 import { digestOf, fromHex, sha256, toHex } from "../core/digest.ts";
 import type { EntryFacts } from "../core/entry.ts";
+import { decodeAuditRow, decodeNote, encodeAuditRow, encodeNote } from "./audit_record.ts";
 import { DEFAULT_CHUNKER } from "./chunker.ts";
 import { decodeEntry, decodeTombstone, encodeEntry, encodeTombstone } from "./entry_record.ts";
 import { decodeFooter, decodeTrailer, encodeFooter, TRAILER_BYTES } from "./footer.ts";
@@ -14,6 +15,8 @@ import { RecipeBuilder } from "./recipe_builder.ts";
 import { checkBody, decodeHeader, encodeHeader, openBody, RECORD_HEADER_BYTES } from "./record.ts";
 import { noSeal } from "./seal.ts";
 import { decodeSegmentHeader, encodeSegmentHeader } from "./segment.ts";
+import { decodeTree, encodeTree } from "./tree_manifest.ts";
+import type { TreeEntry } from "./tree_manifest.ts";
 import { decodeVisibility, encodeVisibility } from "./visibility_record.ts";
 
 const text = (value: string): Bytes => new TextEncoder().encode(value);
@@ -53,6 +56,28 @@ const facts: EntryFacts = {
 
 const visibility = { namespace: "web", linked: true, blobs: facts.blobs };
 
+const tree: readonly TreeEntry[] = [
+  { type: "file", path: "bin/run", mode: 0o755, size: 5, digest: digestOf(hello) },
+  { type: "folder", path: "empty", mode: 0o700 },
+  { type: "link", path: "é", target: "bin/run" },
+];
+const changedId = sha256(hello);
+const note = {
+  kind: "delete",
+  at: 1_700_000_000_000,
+  writer: "ci",
+  before: digestOf(hello),
+} as const;
+const place = { hlc: version.hlc, position: { segment: 5, offset: 56 }, id: changedId };
+const change = {
+  ...note,
+  namespace: "web",
+  scope: "main",
+  protocol: "kv",
+  key: "8f3a",
+  after: undefined,
+} as const;
+
 function recipe(count: number) {
   const builder = new RecipeBuilder(DEFAULT_CHUNKER);
   const parts = [];
@@ -74,6 +99,9 @@ const made: Readonly<Record<keyof typeof GOLDEN, () => Bytes>> = {
   entry: () => encodeEntry(facts, version, context).record.body,
   tombstone: () => encodeTombstone(facts, version, context).record.body,
   visibility: () => encodeVisibility(visibility, context).body,
+  tree: () => encodeTree(tree),
+  auditNote: () => encodeNote(note, changedId, noSeal).body,
+  auditRow: () => encodeAuditRow(change, place, noSeal).body,
 };
 
 Deno.test("every on-disk format is written as its golden bytes", async (t) => {
@@ -123,6 +151,13 @@ Deno.test("golden bytes of log records are read", () => {
   assert.equal(tombstone.key.key, facts.key);
   const seen = decodeVisibility(fromHex(GOLDEN.visibility), context);
   assert.deepEqual([seen.namespace, seen.linked, seen.blobs.length], ["web", true, 2]);
+  const audit = (body: string) => ({ kind: "audit" as const, id: changedId, body: fromHex(body) });
+  assert.deepEqual(decodeNote(audit(GOLDEN.auditNote), noSeal), note);
+  assert.deepEqual(decodeAuditRow(audit(GOLDEN.auditRow), noSeal), change);
+});
+
+Deno.test("golden bytes of a tree's manifest are read", () => {
+  assert.deepEqual(decodeTree(fromHex(GOLDEN.tree)), tree);
 });
 
 /** What the first version wrote. */
@@ -172,4 +207,16 @@ const GOLDEN = {
     "5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824050000000000000002d35c416a85b807e9" +
     "b5384915d6ebb4a9f7352713efd89857b45a242f473728a940420f0000000000a1696e616d6573706163656377" +
     "6562",
+  tree:
+    "56545245010000000300000001ed01070062696e2f72756e05000000000000002cf24dba5fb0a30e26e83b2ac5" +
+    "b9e29e1b161e5c1fa7425e73043362938b982402c0010500656d7074790300000200c3a9070062696e2f72756e",
+  auditNote:
+    "010803000068e5cf8b0100005b226369222c227368613235362d32636632346462613566623061333065323665" +
+    "383362326163356239653239653162313631653563316661373432356537333034333336323933386239383234" +
+    "225d",
+  auditRow:
+    "010803010068e5cf8b01000001000068e5cf8b01050000000000000038000000000000005b226369222c227368" +
+    "613235362d32636632346462613566623061333065323665383362326163356239653239653162313631653563" +
+    "316661373432356537333034333336323933386239383234222c6e756c6c2c22776562222c226d61696e222c22" +
+    "6b76222c2238663361225d",
 } as const;

@@ -73,7 +73,7 @@ Deno.test("decodeHeader() refuses what is too short, too long or of no known kin
   };
   assert.ok(reseal(() => {}));
   assert.equal(reseal((view) => view.setUint8(4, 0)), undefined);
-  assert.equal(reseal((view) => view.setUint8(4, 8)), undefined);
+  assert.equal(reseal((view) => view.setUint8(4, 9)), undefined);
   assert.equal(reseal((view) => view.setUint8(5, 2)), undefined);
   assert.equal(reseal((view) => view.setUint8(6, 1)), undefined);
   assert.equal(reseal((view) => view.setUint32(12, 5, true)), undefined);

@@ -2,18 +2,26 @@
  * The whole cache as server, command line and library see it: entries with bodies over a blob
  * store and an index. A folder of this machine and a server far away are the same thing here.
  */
-import type { BlobStore } from "./blob_store.ts";
+import type { BatchBlobStore } from "./blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
-import type { BlobRef, Entry, EntryDraft, EntryKey } from "./entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "./entry.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
 
 /** An entry to look for: the first of the scopes that has it wins. */
 export interface EntryLookup extends Omit<EntryKey, "scope"> {
   readonly scopes: readonly string[];
+  /** The caller wants the body alone: `blobs` of the answer may name no other. Default false. */
+  readonly bodyOnly?: boolean | undefined;
 }
 
 /** A draft whose body is not hashed yet: `blobs` are the further ones, the body is put in front. */
 export type BodyDraft = EntryDraft;
+
+/** Options of {@linkcode Cache.remove}. */
+export interface RemoveOptions extends SignalOptions {
+  /** Name of the token that removes, for the audit. Default `local`; a server knows it itself. */
+  readonly by?: string | undefined;
+}
 
 /** Totals, current at once. */
 export interface Totals {
@@ -31,7 +39,7 @@ export interface Totals {
 /** Entries with bodies. Everything that waits takes a signal; a miss is `undefined`. */
 export interface Cache extends AsyncDisposable {
   /** The blobs of a namespace. Not to be disposed by the caller. */
-  blobs(namespace: string): BlobStore;
+  blobs(namespace: string): BatchBlobStore;
   /** The complete entry of the first scope that has one. Counts a hit or a miss. */
   find(lookup: EntryLookup, options?: SignalOptions): Promise<Entry | undefined>;
   /** The body of an entry found before; `undefined` if it was lost meanwhile. */
@@ -42,12 +50,14 @@ export interface Cache extends AsyncDisposable {
    */
   put(draft: BodyDraft, body: ByteSource, options?: SignalOptions): Promise<PutOutcome>;
   /**
-   * Stores an entry whose blobs, the body first, are in the namespace already.
-   * @throws {CacheError} `precondition_failed` when one is not, `conflict` as `put`
+   * Stores an entry whose blobs, the body first, are in the namespace already. Of a tree (content
+   * `tree`) the body is its manifest, and the blobs of its files are added to the entry here.
+   * @throws {CacheError} `precondition_failed` when one is not, `conflict` as `put`,
+   * `invalid_argument` for a manifest that is refused
    */
   link(draft: EntryDraft, options?: SignalOptions): Promise<PutOutcome>;
-  /** Deletes entries; tells how many were there. */
-  remove(keys: readonly EntryKey[], options?: SignalOptions): Promise<number>;
+  /** Deletes entries; tells how many were there (and, if one was named, of that version). */
+  remove(keys: readonly RemoveKey[], options?: RemoveOptions): Promise<number>;
   /** Entries in order. */
   scan(options?: ScanOptions): AsyncIterable<ScanItem>;
   /** Totals over all namespaces, current at once. */
@@ -66,6 +76,9 @@ export interface VerifyReport {
   readonly lost: number;
   /** Entries that name a lost or quarantined blob. */
   readonly broken_entries: number;
+  /** Rows of the audit, and places of it that are damaged: nothing brings those back. */
+  readonly audit_rows: number;
+  readonly audit_damaged: number;
   /** With `repair`: how many of these were dropped cleanly. */
   readonly repaired: number;
   readonly problems: readonly { readonly what: string; readonly where: string }[];

@@ -1,7 +1,7 @@
 /** Chunks between the blob store above and the packs below, and the one writer of them all. */
 import type { SignalOptions } from "./bytes.ts";
 import type { Bytes, Digest } from "./digest.ts";
-import type { BlobRef, EntryDraft, EntryKey } from "./entry.ts";
+import type { BlobRef, EntryDraft, RemoveKey } from "./entry.ts";
 import type { PutOutcome } from "./metadata_index.ts";
 import type { DataKind, DataRecord } from "./record.ts";
 
@@ -43,7 +43,9 @@ export interface CommitBatch {
   /** An entry to put. */
   readonly entry?: EntryDraft;
   /** Entries to delete. */
-  readonly remove?: readonly EntryKey[];
+  readonly remove?: readonly RemoveKey[];
+  /** Name of the token that removes, for the audit. */
+  readonly by?: string | undefined;
 }
 
 /** What a {@linkcode WriterPort.commit} did. */

@@ -16,6 +16,14 @@ export interface EntryKey {
   readonly key: string;
 }
 
+/** An entry to delete. */
+export interface RemoveKey extends EntryKey {
+  /**
+   * Only this version: an entry that was written anew since it was looked at stays. Default: any.
+   */
+  readonly sequence?: number | undefined;
+}
+
 /** A blob that an entry names. Up to `MAX_CHUNK_BYTES` it is one chunk, above it has a recipe. */
 export interface BlobRef {
   readonly digest: Digest;

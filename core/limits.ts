@@ -82,6 +82,25 @@ export const RESPONSE_STALL_MS = 60_000;
 /** Milliseconds a connection may live without having sent one whole request header. */
 export const HEADER_TIMEOUT_MS = 15_000;
 
+/** Hours and days of usage that are kept, of those in which something happened. */
+export const USAGE_HOURS = 14 * 24;
+export const USAGE_DAYS = 400;
+
+/** Tools and namespaces of one hour that are counted apart; all further ones share one line. */
+export const USAGE_GROUPS_PER_HOUR = 2000;
+
+/** Milliseconds between two writes of usage: what a crash may lose of it. */
+export const USAGE_FLUSH_MS = 5000;
+
+/** Bytes of all files of the audit together: about a million changes; the oldest file goes first. */
+export const AUDIT_TOTAL_BYTES = 256 * 1024 * 1024;
+
+/** Bytes at which a file of the audit is full; a start reads one such file. */
+export const AUDIT_FILE_BYTES = 8 * 1024 * 1024;
+
+/** Changes of tokens that `auth.sqlite` keeps; the oldest go first. */
+export const AUDIT_TOKEN_ROWS = 100_000;
+
 /** Milliseconds that a graceful stop waits for what is in flight. */
 export const STOP_GRACE_MS = 10_000;
 
@@ -151,3 +170,87 @@ export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;
+
+/** Entries of one tree: files, folders and links; a `node_modules` of a large project has 100,000. */
+export const MAX_TREE_ENTRIES = 200_000;
+
+/** Bytes of one tree's manifest: `MAX_TREE_ENTRIES` with paths of 100 bytes and their digests. */
+export const MAX_TREE_MANIFEST_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of all files of one tree, each place counted: one blob may stand in a thousand places. */
+export const MAX_TREE_BYTES = 100 * 1024 * 1024 * 1024;
+
+/** Folders in one another in a tree: a file may stand below 127 of them. */
+export const MAX_TREE_DEPTH = 128;
+
+/** UTF-8 bytes of one path in a tree, of one name in it, of a link's target: what Linux takes. */
+export const MAX_TREE_PATH_BYTES = 4096 - 1;
+export const MAX_TREE_NAME_BYTES = 255;
+
+/**
+ * Bytes of many small blobs in one request or answer, with their heads: as much as one upload may
+ * hold in the server's memory.
+ */
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** Small blobs in one request or answer: the rows of one transaction. */
+export const MAX_BATCH_BLOBS = 4096;
+
+/** Times that a file is read again which changes while it is saved. */
+export const TREE_READ_ATTEMPTS = 3;
+
+/**
+ * Milliseconds that a command which must not hold up a build waits for one small answer, with
+ * connecting in it: a far server needs 1 s after a cold start of name, TCP and TLS.
+ */
+export const TOLERANT_ANSWER_MS = 2_000;
+
+/** Milliseconds without one byte after which such a command gives a transfer up. */
+export const TOLERANT_STALL_MS = 4_000;
+
+/**
+ * A transfer of such a command gets this many milliseconds, and one second more for as many bytes
+ * (a megabit per second): what is slower costs the build more than it saves.
+ */
+export const TOLERANT_TRANSFER_MS = 10_000;
+export const TOLERANT_BYTES_PER_SECOND = 128 * 1024;
+/** Milliseconds: how exact "last used" of Go's local files is; the price is one small write each time. */
+export const GO_TOUCH_MS = 60 * 60 * 1000;
+
+/**
+ * Milliseconds for which Go's local files stay after their last use, whatever the limit says: a go
+ * command that was told of one may read it until it ends.
+ */
+export const GO_KEEP_MS = 6 * 60 * 60 * 1000;
+
+/** Bytes of Go's local files above which the longest unused go: a year of one project's builds. */
+export const GO_LOCAL_BYTES = 10 * 1024 ** 3;
+
+/** Milliseconds between two looks at Go's local files, each of which reads the whole folder. */
+export const GO_TRIM_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Milliseconds without a sign of life of the server after which a go build goes on without it. It
+ * is waited for so long twice, then no more: an outage costs a build less than 2 s in all.
+ */
+export const GO_WAIT_MS = 900;
+
+/** Milliseconds after which one output is given up, whatever still comes; building it is quicker. */
+export const GO_FETCH_MS = 10_000;
+
+/** Bytes a second below which a large output is given up: building it is quicker. */
+export const GO_SLOWEST_BYTES = 512 * 1024;
+
+/** Milliseconds between two looks whether a server that did not answer is back. */
+export const GO_PROBE_MS = 3_000;
+
+/** Milliseconds that the end of a go command waits for uploads. */
+export const GO_CLOSE_MS = 20_000;
+
+/** Uploads of small outputs at a time, uploads of large ones, and the bytes that make one large. */
+export const GO_SMALL_UPLOADS = 8;
+export const GO_LARGE_UPLOADS = 2;
+export const GO_LARGE_BYTES = 256 * 1024;
+
+/** Wrong bodies after which the server is left alone for the rest of a build. */
+export const GO_MAX_DAMAGED = 10;

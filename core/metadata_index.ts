@@ -11,8 +11,18 @@ export interface ScanOptions extends SignalOptions {
   readonly protocol?: string | undefined;
   /** Only keys that begin with this. */
   readonly prefix?: string | undefined;
-  /** `key`: by (namespace, scope, protocol, key); `sequence`: oldest change first. Default `key`. */
-  readonly order?: "key" | "sequence" | undefined;
+  /** Only entries that this token wrote, by its name. */
+  readonly writer?: string | undefined;
+  /** Only entries that were created then or later, milliseconds since 1970. */
+  readonly since?: number | undefined;
+  /** Only entries that were created before, milliseconds since 1970. */
+  readonly until?: number | undefined;
+  /**
+   * `key`: by (namespace, scope, protocol, key); `sequence`: oldest change first; `newest`: entries
+   * alone, latest change of this store first, whatever clocks say, and namespace, scopes and
+   * protocol must be named. Default `key`.
+   */
+  readonly order?: "key" | "sequence" | "newest" | undefined;
   /** With order `sequence`: only changes after this one. Default 0. */
   readonly afterSequence?: number | undefined;
   /** With order `key`: only entries behind this one. */
@@ -21,6 +31,8 @@ export interface ScanOptions extends SignalOptions {
   readonly tombstones?: boolean | undefined;
   /** Incomplete entries too. Default false. */
   readonly incomplete?: boolean | undefined;
+  /** The caller wants bodies alone: `blobs` of entries may name no other. Default false. */
+  readonly bodyOnly?: boolean | undefined;
   /** At most this many. Default: no limit. */
   readonly limit?: number | undefined;
 }

@@ -4,7 +4,7 @@ import type { Bytes } from "./digest.ts";
 /** Kinds stand in the record header; nothing is ever guessed from a body. */
 export type DataKind = "chunk" | "recipe" | "tree";
 /** Kinds that live in log segments: compacted, never evicted. */
-export type LogKind = "entry" | "tombstone" | "pin" | "visibility";
+export type LogKind = "entry" | "tombstone" | "pin" | "visibility" | "audit";
 /** Every kind. */
 export type RecordKind = DataKind | LogKind;
 
@@ -17,6 +17,7 @@ export const KIND_NUMBER: Readonly<Record<RecordKind, number>> = {
   tombstone: 5,
   pin: 6,
   visibility: 7,
+  audit: 8,
 };
 
 /** One record: a 32-byte id that is opaque here, and its plain body. */

@@ -33,13 +33,19 @@ export interface NewToken {
   readonly info: TokenInfo;
 }
 
+/** Options of changes of tokens. */
+export interface TokenChangeOptions {
+  /** Name of the token that makes the change, for the audit. Default `local`. */
+  readonly by?: string | undefined;
+}
+
 /** Creates, lists and ends tokens. Names are unique, also among revoked ones. */
 export interface TokenAdmin {
   /** @throws {CacheError} `conflict` when the name was ever used, `invalid_argument` */
-  create(name: string, rights: TokenRights): Promise<NewToken>;
+  create(name: string, rights: TokenRights, options?: TokenChangeOptions): Promise<NewToken>;
   list(): Promise<TokenInfo[]>;
   /** Ends a token at once, on every thread. @throws {CacheError} `not_found` */
-  revoke(name: string): Promise<TokenInfo>;
+  revoke(name: string, options?: TokenChangeOptions): Promise<TokenInfo>;
   /** A new secret and id under the same name; the old one ends at once. @throws `not_found` */
-  rotate(name: string): Promise<NewToken>;
+  rotate(name: string, options?: TokenChangeOptions): Promise<NewToken>;
 }

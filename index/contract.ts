@@ -3,10 +3,11 @@ import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
-import type { BlobRef, EntryDraft, EntryId, EntryKey } from "../core/entry.ts";
+import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
+import type { AuditLimits } from "./audit/trail.ts";
 
 /**
  * Whether all these blobs may be seen in the namespace and are here, bytes and all. Given by
@@ -32,7 +33,9 @@ export interface HiddenBlob {
  */
 export interface IndexBatch {
   readonly entries?: readonly EntryDraft[];
-  readonly remove?: readonly EntryKey[];
+  readonly remove?: readonly RemoveKey[];
+  /** Who removes, for the audit. */
+  readonly by?: string | undefined;
   readonly link?: readonly VisibleBlob[];
   readonly unlink?: readonly HiddenBlob[];
 }
@@ -110,6 +113,8 @@ export interface IndexWriterOptions extends WritingIndexOptions {
   /** The SQLite file, or `:memory:`. */
   readonly path: string;
   readonly log: LogPort;
+  /** Where the audit is kept. Default: nowhere, and nothing is noted for it. */
+  readonly audit?: { readonly dir: string; readonly limits: AuditLimits } | undefined;
   /** Hears of what went wrong and was mended: a damaged file set aside, touches that failed. */
   readonly report: (error: CacheError) => void;
 }
@@ -141,4 +146,8 @@ export interface IndexWriter extends EntryIndex {
    * whether it did. Drops tombstones older than 30 days.
    */
   compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
+  /** Bytes of the audit's files. */
+  auditBytes(): number;
+  /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */
+  mendAudit(): void;
 }

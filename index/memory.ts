@@ -15,7 +15,7 @@ import { nextHlc } from "../codec/hlc.ts";
 import { throwIfAborted } from "../core/abort.ts";
 import type { SignalOptions } from "../core/bytes.ts";
 import { toHex } from "../core/digest.ts";
-import type { Entry, EntryDraft, EntryId, EntryKey } from "../core/entry.ts";
+import type { Entry, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import type {
   PutOutcome,
@@ -35,7 +35,7 @@ import type {
   WritingIndexOptions,
 } from "./contract.ts";
 import { replacementOf } from "./replacement.ts";
-import { itemRange, matchesKey, scanFilter } from "./scan_filter.ts";
+import { itemRange, matchesFacts, matchesKey, scanFilter } from "./scan_filter.ts";
 import {
   checkLink,
   copyWorld,
@@ -94,8 +94,10 @@ export class MemoryIndex implements EntryIndex {
     const items = [...this.#open("index.scan").versions]
       .map(([name, item]) => this.#withUse(name, item))
       .filter((item) => matchesKey(filter, keyOf(item)))
+      .filter((item) => item.type === "tombstone" || matchesFacts(filter, item.entry))
       .filter((item) => item.type === "entry" || filter.tombstones);
     if (filter.order === "key") items.sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
+    else if (filter.order === "newest") items.sort((a, b) => sequenceOf(b) - sequenceOf(a));
     else items.sort((a, b) => sequenceOf(a) - sequenceOf(b));
     let left = filter.limit;
     for (const item of items) {
@@ -104,6 +106,7 @@ export class MemoryIndex implements EntryIndex {
       const { after, afterSequence, order } = filter;
       if (order === "key" && after && compareKeys(keyOf(item), after) <= 0) continue;
       if (order === "sequence" && sequenceOf(item) <= afterSequence) continue;
+      if (order === "newest" && item.type === "tombstone") continue;
       const wanted = item.type === "tombstone" || filter.incomplete ||
         await this.#isComplete(item.entry);
       if (!wanted) continue;
@@ -186,9 +189,10 @@ export class MemoryIndex implements EntryIndex {
     return { puts, removed };
   }
 
-  #remove(world: World, key: EntryKey): boolean {
+  #remove(world: World, key: RemoveKey): boolean {
     const item = this.#version(world, key);
     if (item?.type !== "entry") return false;
+    if (key.sequence !== undefined && key.sequence !== item.entry.sequence) return false;
     const identity = identityOf(key);
     const { record } = encodeTombstone(identity, this.#nextVersion(world), this.#context);
     const { stamp } = decodeTombstone(record.body, this.#context);

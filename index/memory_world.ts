@@ -6,7 +6,7 @@ import { CacheError } from "../core/errors.ts";
 import type { ScanItem } from "../core/metadata_index.ts";
 import type { Replacement } from "./contract.ts";
 import { checkSize } from "./blob_check.ts";
-import { compareText } from "./text_order.ts";
+import { compareText } from "../core/text_order.ts";
 
 /** All that it holds; a batch works on a copy, so that a failed one changes nothing. */
 export interface World {

@@ -1,7 +1,7 @@
 /** What a scan asks for, read once and checked against each row. */
-import type { EntryKey } from "../core/entry.ts";
+import type { EntryFacts, EntryKey } from "../core/entry.ts";
 import type { ScanOptions } from "../core/metadata_index.ts";
-import { compareText } from "./text_order.ts";
+import { compareText } from "../core/text_order.ts";
 
 /** Scan options with their defaults filled in. */
 export interface ScanFilter {
@@ -10,7 +10,10 @@ export interface ScanFilter {
   readonly scopes: readonly string[] | undefined;
   readonly protocol: string | undefined;
   readonly prefix: string;
-  readonly order: "key" | "sequence";
+  readonly writer: string | undefined;
+  readonly since: number;
+  readonly until: number;
+  readonly order: "key" | "sequence" | "newest";
   readonly afterSequence: number;
   readonly after: EntryKey | undefined;
   readonly tombstones: boolean;
@@ -28,11 +31,20 @@ export function scanFilter(options: ScanOptions): ScanFilter {
   if (!Number.isSafeInteger(afterSequence) || afterSequence < 0) {
     throw new RangeError(`Cannot scan: afterSequence is ${afterSequence}, want a whole number`);
   }
+  if (options.order === "newest") {
+    const { namespace, scopes, protocol } = options;
+    if (namespace === undefined || scopes === undefined || protocol === undefined) {
+      throw new RangeError("Cannot scan the newest: want a namespace, scopes and a protocol");
+    }
+  }
   return {
     namespace: options.namespace,
     scopes: options.scopes && [...new Set(options.scopes)].sort(compareText),
     protocol: options.protocol,
     prefix: options.prefix ?? "",
+    writer: options.writer,
+    since: options.since ?? -Infinity,
+    until: options.until ?? Infinity,
     order: options.order ?? "key",
     afterSequence,
     after: options.after,
@@ -49,6 +61,12 @@ export function matchesKey(filter: ScanFilter, key: EntryKey): boolean {
     (filter.protocol === undefined || key.protocol === filter.protocol) &&
     // Half of a surrogate pair is no prefix: in UTF-8, which orders keys, there is no such thing.
     filter.prefix.isWellFormed() && key.key.startsWith(filter.prefix);
+}
+
+/** Whether writer and time are as asked; tombstones have neither. */
+export function matchesFacts(filter: ScanFilter, { writer, created }: EntryFacts): boolean {
+  return (filter.writer === undefined || writer === filter.writer) &&
+    created >= filter.since && created < filter.until;
 }
 
 const HEX_PREFIX = /^[0-9a-f]{0,32}$/;

@@ -13,16 +13,17 @@ import type {
   WhoAmI,
 } from "./json.ts";
 
-/** An entry as JSON. */
-export function entryInfo(entry: Entry): EntryInfo {
+/** An entry as JSON; with `bodyOnly` it names its body and no other blob. */
+export function entryInfo(entry: Entry, options: { bodyOnly?: boolean } = {}): EntryInfo {
   const { stamp } = entry;
+  const blobs = options.bodyOnly ? entry.blobs.slice(0, 1) : entry.blobs;
   return {
     namespace: entry.namespace,
     scope: entry.scope,
     protocol: entry.protocol,
     key: entry.key,
     content: entry.content,
-    blobs: entry.blobs.map(({ digest, size }) => ({ digest, size })),
+    blobs: blobs.map(({ digest, size }) => ({ digest, size })),
     tags: [...entry.tags],
     writer: entry.writer,
     created: entry.created,

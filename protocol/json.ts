@@ -7,12 +7,20 @@ import { CacheError } from "../core/errors.ts";
 import { isNamespace, isScope } from "../core/entry.ts";
 import type { Digest } from "../core/digest.ts";
 import { parseDigest } from "../core/digest.ts";
-import { MAX_BATCH_DIGESTS, MAX_ENTRY_BLOBS, MAX_TAG_BYTES, MAX_TAGS } from "../core/limits.ts";
+import {
+  MAX_BATCH_BLOBS,
+  MAX_BATCH_DIGESTS,
+  MAX_ENTRY_BLOBS,
+  MAX_TAG_BYTES,
+  MAX_TAGS,
+} from "../core/limits.ts";
 import { VERBS } from "../core/policy.ts";
 
 const MAX_INPUTS = 1024;
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const digest = v.pipe(
+/** A whole number, 0 or more. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A digest, with or without its prefix. */
+export const digest = v.pipe(
   v.string(),
   v.check((text) => /^(?:sha256-)?[0-9a-f]{64}$/.test(text), "want 64 lowercase hex digits"),
   v.transform((text): Digest => parseDigest(text)),
@@ -35,6 +43,13 @@ export const MissingRequestSchema = v.strictObject({
 });
 /** Its answer, in the order asked, each digest once. */
 export const MissingAnswerSchema = v.object({ missing: v.array(digest) });
+
+/** `POST /v1/blobs/read`. */
+export const ReadBlobsRequestSchema = v.strictObject({
+  blobs: v.pipe(v.array(BlobRefSchema), v.maxLength(MAX_BATCH_BLOBS)),
+});
+/** Answer to `POST /v1/blobs/batch`: how many there were. */
+export const BatchAnswerSchema = v.object({ blobs: count });
 
 /** `PUT /v1/entries/<key>` with `ENTRY_MEDIA_TYPE`: the body's blob first. */
 export const EntryInputSchema = v.strictObject({
@@ -192,6 +207,8 @@ export const VerifyReportSchema = v.object({
   quarantined: count,
   lost: count,
   broken_entries: count,
+  audit_rows: v.optional(count, 0),
+  audit_damaged: v.optional(count, 0),
   repaired: count,
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });

@@ -41,6 +41,23 @@ export const HEADERS = {
   created: "vitte-created",
 } as const;
 
+/** Protocol name of the outputs of Go's build cache, by the hex digits of their action. */
+export const GO_PROTOCOL = "go";
+/** Answer to a GET of an action: the hex digits of its output, which are the body's SHA-256. */
+export const GO_OUTPUT_ID = "go-output-id";
+/** Request: the output itself is wanted, in the same answer. */
+export const GO_WANT_OBJECT = "want-object";
+
+/** Where the output of an action is asked for. */
+export function goActionPath(namespace: string, action: string): string {
+  return `${namespace === "default" ? "" : `/ns/${namespace}`}/go/action/${action}`;
+}
+
+/** Where the output of an action is put. */
+export function goPutPath(namespace: string, action: string, output: string): string {
+  return `${namespace === "default" ? "" : `/ns/${namespace}`}/go/${action}/${output}`;
+}
+
 /** Media type of an entry that names blobs uploaded before. */
 export const ENTRY_MEDIA_TYPE = "application/vnd.vitte.entry+json";
 /** Media type of every error. */

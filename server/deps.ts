@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import type { ErrorKind } from "../core/errors.ts";
 import type { IdentityAnswer } from "../core/identity.ts";
+import type { Insight } from "../core/insight.ts";
 import type { Policy } from "../core/policy.ts";
 import type { TokenAdmin } from "../core/token_admin.ts";
 
@@ -12,6 +13,7 @@ import type { TokenAdmin } from "../core/token_admin.ts";
 export interface ServerDeps {
   readonly cache: Cache;
   readonly maintenance: Maintenance;
+  readonly insight: Insight;
   readonly tokens: TokenAdmin;
   readonly policy: Policy;
   readonly clock: Clock;
@@ -65,6 +67,10 @@ export interface AccessEvent {
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly milliseconds: number;
+  /** Whether the request looked an entry up, whatever came of it. */
+  readonly lookup: boolean;
+  /** Milliseconds of build time that this answer saved: the cost of the entry that was read. */
+  readonly savedMs: number;
   /** Set where something failed. */
   readonly error?: { readonly kind: ErrorKind; readonly message: string };
 }

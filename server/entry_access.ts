@@ -18,6 +18,8 @@ export function findEntry(exchange: Exchange, protocol: string): Promise<Entry |
   const lookup = { namespace, scopes: principal.readScopes, protocol, key: subject };
   return deps.cache.find(lookup).then((entry) => {
     exchange.tally.digest = entry?.blobs[0]?.digest;
+    exchange.tally.lookup = true;
+    exchange.tally.cost = entry?.cost ?? 0;
     return entry;
   });
 }

@@ -30,6 +30,10 @@ export interface Tally {
   received: number;
   sent: number;
   digest: Digest | undefined;
+  /** Whether an entry was looked up. */
+  lookup: boolean;
+  /** Milliseconds that the entry that was found saves. */
+  cost: number;
 }
 
 /** What one method of a route does, and what it needs. */

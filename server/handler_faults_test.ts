@@ -55,6 +55,28 @@ Deno.test("adapters show errors of writers as they are", async () => {
   }
 });
 
+Deno.test("what go-cacher puts is 204 whatever the cache's state, and counted as masked", async () => {
+  await using server = createHandlerFixture();
+  const body = noise(10);
+  const output = digestHex(digestOf(body));
+  const target = `/go/${"a".repeat(64)}/${output}`;
+  const kinds: ErrorKind[] = ["quota_exceeded", "unavailable", "timeout", "internal", "too_large"];
+  for (const [n, kind] of kinds.entries()) {
+    server.cache.fault = () => new CacheError(kind, "Cannot write");
+    const answer = await server.send("PUT", target, { body });
+    assert.deepEqual([answer.status, answer.text], [204, ""], kind);
+    assert.equal(answer.headers.get("vitte-miss-reason"), kind);
+    assert.equal(answer.headers.get("retry-after"), null);
+    assert.equal(server.counters.get("masked_errors"), n + 1);
+    assert.equal(server.events.at(-1)?.outcome, "masked");
+    assert.equal(server.events.at(-1)?.error?.kind, kind);
+  }
+  server.cache.fault = () => undefined;
+  assert.equal((await server.send("PUT", target, { body, as: "reader" })).status, 403);
+  assert.equal((await server.send("GET", `/go/output/${output}`)).status, 404);
+  assert.equal((await server.send("PUT", target, { body, as: null })).status, 401);
+});
+
 Deno.test("the native API tells an ill cache from a miss; damage is a miss", async () => {
   await using server = createHandlerFixture();
   const wanted: [ErrorKind, number][] = [["corrupt", 404], ["unavailable", 503], ["timeout", 504]];

@@ -19,7 +19,7 @@ const DIGEST_PREFIX = 12;
 
 /** What is known of a request's answer so far. */
 export class Reply {
-  readonly tally: Tally = { received: 0, sent: 0, digest: undefined };
+  readonly tally: Tally = { received: 0, sent: 0, digest: undefined, lookup: false, cost: 0 };
   /** Name of the token, once it is known. */
   principal = "";
   /** When the token ends, in milliseconds since 1970. */
@@ -94,7 +94,10 @@ export class Reply {
       this.#deps.counters.addMasked(route.tool, trouble);
       headers[HEADERS.missReason] = trouble;
       // The runtime reads what is left of the body after the answer, so the connection lives on.
-      if (status < 400) return this.send({ status, headers, outcome: "masked" });
+      if (status < 400) {
+        delete headers["content-type"];
+        return this.send({ status, headers, outcome: "masked" });
+      }
     }
     if (status === 401) headers["www-authenticate"] = CHALLENGE;
     const { size, allow } = error.context;
@@ -144,6 +147,8 @@ export class Reply {
       bytesReceived: this.tally.received,
       bytesSent: this.tally.sent,
       milliseconds: clock.monotonic() - this.#started,
+      lookup: this.tally.lookup,
+      savedMs: outcome === "hit" && this.#method === "GET" ? this.tally.cost : 0,
       ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
     });
   }

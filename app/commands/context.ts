@@ -7,7 +7,6 @@ import type { ExitCode } from "../exit_codes.ts";
 import { UsageError } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import { Output } from "../output.ts";
-import { openNamedStore } from "../open_named_store.ts";
 import type { StoreName } from "../open_named_store.ts";
 
 /** The words that say which store is meant; what files say is added by `resolveStore`. */
@@ -48,6 +47,8 @@ export async function onStore(
 ): Promise<void> {
   const flags = storeFlags(context, command);
   const output = new Output(context.environment, flags);
+  // Only now: what opens stores takes longer to load than --help and most mistakes take in all.
+  const { openNamedStore } = await import("../open_named_store.ts");
   await using opened = await openNamedStore(context.environment, flags);
   context.end(await work(opened, output, flags));
 }

@@ -4,21 +4,23 @@ import { EXIT } from "../exit_codes.ts";
 import { table } from "../output.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
+import { filterOf, withFilterOptions } from "./entry_filter.ts";
+import type { FilterFlags } from "./entry_filter.ts";
 
-/** Adds `ls [--prefix P]`. */
+/** Adds `ls` with its filters. */
 export function addLs(program: Command, context: CommandContext): void {
   const command = program.command("ls")
     .summary("list entries")
-    .description("Lists entries in order of their keys.")
-    .option("--prefix <text>", "only keys that begin with this")
-    .option("--protocol <name>", "only this tool's entries, such as kv, bazel-ac, ccache");
-  withStoreOptions(command).action((options: { prefix?: string; protocol?: string }) =>
-    onStore(context, command, async (opened, output, flags) => {
+    .description("Lists entries in order of their keys; all filters must hold.");
+  withFilterOptions(command);
+  withStoreOptions(command).addHelpText("after", EXAMPLES).action(async (options: FilterFlags) => {
+    const { scope, ...filter } = filterOf(options, context.environment.clock.now());
+    await onStore(context, command, async (opened, output, flags) => {
       const entries: Entry[] = [];
       const scan = opened.cache.scan({
+        ...filter,
         namespace: flags.namespace,
-        prefix: options.prefix,
-        protocol: options.protocol,
+        scopes: scope === undefined ? undefined : [scope],
         signal: context.environment.interrupted,
       });
       for await (const item of scan) if (item.type === "entry") entries.push(item.entry);
@@ -27,8 +29,8 @@ export function addLs(program: Command, context: CommandContext): void {
         table(["KEY", "PROTOCOL", "SIZE", "SCOPE", "WRITER", "CREATED"], entries.map(asRow)),
       );
       return EXIT.ok;
-    })
-  );
+    });
+  });
 }
 
 function asJson(entry: Entry): Record<string, unknown> {
@@ -53,3 +55,9 @@ function asRow(entry: Entry): string[] {
   const size = String(blobs[0]?.size ?? 0);
   return [key, protocol, size, scope, writer, new Date(created).toISOString().slice(0, 19) + "Z"];
 }
+
+const EXAMPLES = `
+Examples:
+  vitte-remote-cache ls --prefix app/
+  vitte-remote-cache ls --writer ci --since 2h --protocol bazel-ac
+`;

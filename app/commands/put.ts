@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { ByteSource } from "../../core/bytes.ts";
 import { streamSource } from "../../core/bytes.ts";
 import { formatSize } from "../../core/units.ts";
-import { fileSource } from "../file_source.ts";
+import { fileSource } from "../../client/file_source.ts";
 import { EXIT } from "../exit_codes.ts";
 import { countedSource, Progress } from "../progress.ts";
 import type { CommandContext } from "./context.ts";

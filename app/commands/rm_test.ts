@@ -21,6 +21,7 @@ Deno.test("rm deletes a key in every scope, also behind longer keys, and no othe
   assert.equal(await main(environment), 0, environment.err);
   assert.deepEqual(JSON.parse(environment.out), {
     removed: 3,
+    matched: 3,
     keys: ["k", "k", "k"],
     dry_run: false,
   });

@@ -10,7 +10,6 @@ import { defaultFolder } from "../default_folder.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import { Output } from "../output.ts";
-import { serve } from "../serve.ts";
 import type { CommandContext } from "./context.ts";
 
 interface ServeFlags {
@@ -62,6 +61,8 @@ export function addServe(program: Command, context: CommandContext): void {
       check(flags);
       const output = new Output(environment, flags);
       if (source) output.note(`using config file ${source.file}`);
+      // The whole server is loaded for this command alone.
+      const { serve } = await import("../serve.ts");
       await serve(environment, output, {
         dir: flags.dir ?? (environment.env("VITTE_CACHE_DIR") || defaultFolder(environment)),
         host: flags.host,

@@ -38,7 +38,8 @@ export function addVerify(program: Command, context: CommandContext): void {
 
 /** Whether nothing is lost or quarantined (any more, if it was repaired). */
 export function isClean(report: VerifyReport): boolean {
-  const wrong = report.quarantined + report.lost + report.broken_entries;
+  const { quarantined, lost, broken_entries, audit_damaged } = report;
+  const wrong = quarantined + lost + broken_entries + audit_damaged;
   return wrong === 0 || report.repaired >= wrong;
 }
 
@@ -52,7 +53,8 @@ function describe(report: VerifyReport): string {
   else {
     lines.push(
       `quarantined ${report.quarantined}, lost ${report.lost}, ` +
-        `entries that fall with them ${report.broken_entries}, repaired ${report.repaired}`,
+        `entries that fall with them ${report.broken_entries}, ` +
+        `damaged in the audit ${report.audit_damaged}, repaired ${report.repaired}`,
     );
   }
   return lines.join("\n");

@@ -19,6 +19,8 @@ export interface StoreName {
   readonly namespace: string;
   readonly tokenFile?: string;
   readonly insecure?: boolean;
+  /** Milliseconds without a byte after which a request to a server is given up. Default 30 s. */
+  readonly idleMs?: number;
 }
 
 /** Who said something: a flag, a variable, the repository, this user before, or nobody. */

@@ -5,7 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { EntryId, EntryKey } from "../../core/entry.ts";
 import type { ScanFilter } from "../scan_filter.ts";
-import { compareText } from "../text_order.ts";
+import { compareText } from "../../core/text_order.ts";
 import { nameSum } from "./row_sum.ts";
 
 /** One place of the order. */
@@ -18,6 +18,20 @@ export interface NamedId {
 export interface NameOrder {
   /** The next ones behind `after` that the filter's names let through; empty at the end. */
   page(filter: ScanFilter, after: EntryKey | undefined, limit: number): NamedId[];
+}
+
+/** The newest changes first. */
+export interface NewestNames {
+  /**
+   * Living entries of one scope that the filter's names let through and that changed before this
+   * sequence, latest change first.
+   */
+  page(filter: ScanFilter, at: { scope: string; before: number }, limit: number): NewestId[];
+}
+
+/** One place of it. */
+export interface NewestId extends NamedId {
+  readonly sequence: number;
 }
 
 /** The names as the writer changes them. */
@@ -107,6 +121,28 @@ export function nameOrder(db: DatabaseSync): NameOrder {
   }
 
   return { page };
+}
+
+/** Reads the table along with the changes; the filter names namespace, scopes and protocol. */
+export function newestNames(db: DatabaseSync): NewestNames {
+  // Records are not touched: one of a large tree has a megabyte.
+  const newest = db.prepare(
+    `SELECT names.key, names.id, entries.sequence
+     FROM names CROSS JOIN entries ON entries.id = names.id
+     WHERE namespace = ? AND scope = ? AND protocol = ? AND key >= ? AND key < ?
+       AND sequence < ? AND state = 1 ORDER BY sequence DESC LIMIT ?`,
+  );
+  return {
+    page({ namespace = "", protocol = "", prefix }, { scope, before }, limit) {
+      const lower = blob(prefix);
+      const strip = [blob(namespace), blob(scope), blob(protocol)] as const;
+      return newest.all(...strip, lower, prefixEnd(lower), before, limit).map((row) => ({
+        key: { namespace, scope, protocol, key: plain(row.key) },
+        id: row.id as EntryId,
+        sequence: Number(row.sequence),
+      }));
+    },
+  };
 }
 
 const NOTHING = new Uint8Array(0);

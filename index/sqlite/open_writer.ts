@@ -1,9 +1,12 @@
 /** Opens the index that writes. */
 import type { DatabaseSync } from "node:sqlite";
 import type { RecordContext } from "../../codec/entry_record.ts";
-import { CacheError, isKind } from "../../core/errors.ts";
+import { CacheError, isKind, toCacheError } from "../../core/errors.ts";
 import type { LogPosition } from "../../core/record.ts";
 import type { IndexWriter, IndexWriterOptions } from "../contract.ts";
+import { rowsOfLog } from "../audit/from_log.ts";
+import { openTrail } from "../audit/trail.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import { prepareChanges } from "./changes.ts";
 import { sqliteError, translated } from "./errors.ts";
 import { openIndexFile, setAside, setTrust } from "./open_file.ts";
@@ -31,10 +34,13 @@ export async function openIndexWriter(options: IndexWriterOptions): Promise<Inde
 async function openOnce(options: IndexWriterOptions): Promise<IndexWriter> {
   const context = { keys: options.keys, seal: options.seal };
   const db = openUpTo(options.log.end(), options);
+  let trail: AuditTrail | undefined;
   try {
-    const parts = await bringUp(db, { context, options });
-    return new SqliteWriter(parts, options);
+    const tables = await bringUp(db, { context, options });
+    trail = await bringUpAudit({ context, options });
+    return new SqliteWriter({ ...tables, trail }, options);
   } catch (error) {
+    trail?.close();
     db.close();
     throw error;
   }
@@ -70,7 +76,7 @@ function reportAside(
 async function bringUp(
   db: DatabaseSync,
   { context, options }: { context: RecordContext; options: IndexWriterOptions },
-): Promise<WriterParts> {
+): Promise<Omit<WriterParts, "trail">> {
   try {
     const queries = prepareQueries(db, context);
     const changes = prepareChanges(db, context);
@@ -94,4 +100,23 @@ async function bringUp(
   } catch (error) {
     throw sqliteError(error, "index.open");
   }
+}
+
+/** The audit up to the end of the log. A disk without room for it does not close the store. */
+async function bringUpAudit(
+  { context, options }: { context: RecordContext; options: IndexWriterOptions },
+): Promise<AuditTrail | undefined> {
+  const { audit, log, report } = options;
+  if (!audit) return undefined;
+  const trail = openTrail({ ...audit, report });
+  try {
+    await trail.catchUp(log, (from, after) => rowsOfLog(from, after, { context, report }));
+  } catch (error) {
+    if (!trail.behind) {
+      trail.close();
+      throw error;
+    }
+    report(toCacheError(error, "audit.open"));
+  }
+  return trail;
 }

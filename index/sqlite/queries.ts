@@ -14,13 +14,14 @@ import type { RangeSummary, ScanItem } from "../../core/metadata_index.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { IndexTotals } from "../contract.ts";
 import { itemRange } from "../scan_filter.ts";
-import { nameOrder } from "./names.ts";
-import type { NameOrder } from "./names.ts";
+import { nameOrder, newestNames } from "./names.ts";
+import type { NameOrder, NewestNames } from "./names.ts";
 import { totalsReader } from "./state.ts";
 
 /** The questions, answered from the file as it is at that moment. */
 export interface Queries {
   readonly names: NameOrder;
+  readonly newest: NewestNames;
   /** The newest version of an identity, complete or not. @throws {CacheError} `corrupt` */
   version(id: EntryId): ScanItem | undefined;
   /** Ids of the changes after this sequence, oldest first. */
@@ -68,6 +69,7 @@ export function prepareQueries(db: DatabaseSync, context: RecordContext): Querie
 
   return {
     names: nameOrder(db),
+    newest: newestNames(db),
     namespaceNo,
     version(id) {
       const row = version.get(id);

@@ -7,7 +7,7 @@ import type { Entry, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import type { RangeSummary, ScanItem, ScanOptions, Visibility } from "../../core/metadata_index.ts";
 import type { IndexTotals, Present } from "../contract.ts";
-import { matchesKey, scanFilter } from "../scan_filter.ts";
+import { matchesFacts, matchesKey, scanFilter } from "../scan_filter.ts";
 import type { ScanFilter } from "../scan_filter.ts";
 import { compareKeys } from "../text_order.ts";
 import { isDamage, translated } from "./errors.ts";
@@ -15,6 +15,8 @@ import type { Queries } from "./queries.ts";
 
 /** Ids read at a time; the rows themselves are read one by one, since records may be large. */
 const PAGE = 256;
+/** Mostly the first is taken; each page sorts all that have the prefix. */
+const NEWEST_PAGE = 32;
 
 /** What {@linkcode Reading} is made of. */
 export interface ReadingOptions {
@@ -54,10 +56,11 @@ export class Reading {
     const filter = scanFilter(options);
     let left = filter.limit;
     if (left === 0) return;
-    const pages = filter.order === "key" ? this.#byKey(filter) : this.#bySequence(filter);
+    const pages = this.#inOrder(filter);
     for (const item of pages) {
       throwIfAborted(options.signal);
       if (item.type === "tombstone" && !filter.tombstones) continue;
+      if (item.type === "entry" && !matchesFacts(filter, item.entry)) continue;
       if (item.type === "entry" && !filter.incomplete && !await this.#isComplete(item.entry)) {
         continue;
       }
@@ -95,6 +98,34 @@ export class Reading {
 
   close(): void {
     this.#closed = true;
+  }
+
+  #inOrder(filter: ScanFilter): Generator<ScanItem> {
+    if (filter.order === "newest") return this.#byNewest(filter);
+    return filter.order === "key" ? this.#byKey(filter) : this.#bySequence(filter);
+  }
+
+  /** The latest change of all scopes first. What changes meanwhile is older than it was seen. */
+  *#byNewest(filter: ScanFilter): Generator<ScanItem> {
+    const { newest } = this.#options.queries;
+    const scopes = filter.prefix.isWellFormed() ? filter.scopes ?? [] : [];
+    let before = Number.MAX_SAFE_INTEGER;
+    while (true) {
+      const at = before;
+      const found = scopes.flatMap((scope) =>
+        this.#ask("index.scan", () => newest.page(filter, { scope, before: at }, NEWEST_PAGE))
+      );
+      found.sort((a, b) => b.sequence - a.sequence);
+      const page = found.slice(0, NEWEST_PAGE);
+      for (const { id, key, sequence } of page) {
+        const item = this.version(id);
+        if (item?.type !== "entry" || item.entry.sequence !== sequence) continue;
+        if (compareKeys(item.entry, key) === 0) yield item;
+        else this.#options.damaged(misnamed());
+      }
+      if (page.length < NEWEST_PAGE) return;
+      before = page.at(-1)!.sequence;
+    }
   }
 
   /** Pages of ids; between them no statement is open, so that no snapshot is held. */

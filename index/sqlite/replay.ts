@@ -78,6 +78,7 @@ function apply(record: LogRecord, transaction: Transaction, options: ReplayOptio
         return transaction.putVisibility({ namespace, linked, blobs });
       }
       case "pin":
+      case "audit":
         return; // not the index's
       default:
         record.kind satisfies never;

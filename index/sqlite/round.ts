@@ -1,4 +1,6 @@
 /** Decisions of one round: what each batch changes, as the batches before it leave things. */
+import { encodeNote } from "../../codec/audit_record.ts";
+import type { AuditNote } from "../../codec/audit_record.ts";
 import { blobKind } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import { chunkIdOf, entryId } from "../../codec/entry_id.ts";
@@ -15,7 +17,6 @@ import type {
   EntryId,
   EntryKey,
 } from "../../core/entry.ts";
-import { CacheError } from "../../core/errors.ts";
 import { MAX_ENTRY_BLOBS } from "../../core/limits.ts";
 import type { PutOutcome, ScanItem } from "../../core/metadata_index.ts";
 import type { LogRecord } from "../../core/record.ts";
@@ -23,6 +24,7 @@ import { checkSize } from "../blob_check.ts";
 import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.ts";
 import { replacementOf } from "../replacement.ts";
 import type { VersionChange, VisibleChange } from "./changes.ts";
+import { factsOf, taken } from "./draft.ts";
 
 /** What a decision asks of the tables and the clock. */
 export interface RoundSources {
@@ -41,11 +43,22 @@ export interface RoundSources {
   readonly sequence: number;
   /** The newest time of any change. */
   readonly hlc: bigint;
+  /** Milliseconds since 1970, for the audit. */
+  readonly now: () => number;
+  /** Whether notes for the audit go to the log. */
+  readonly audited: boolean;
 }
 
 /** One change, in the order in which they go to the log and the tables. */
 export type Change =
-  | { readonly type: "version"; change: VersionChange; replacement: Replacement | undefined }
+  | {
+    readonly type: "version";
+    change: VersionChange;
+    replacement: Replacement | undefined;
+    note: AuditNote;
+    /** `undefined` for a deletion. */
+    facts: EntryFacts | undefined;
+  }
   | { readonly type: "visible"; change: VisibleChange };
 
 /** A batch that was decided. */
@@ -138,9 +151,11 @@ class Step {
     this.#change(seen, true);
   }
 
-  remove({ remove = [] }: IndexBatch): void {
+  remove({ remove = [], by = "" }: IndexBatch): void {
     for (const key of remove) {
-      if (this.#version(key)?.type !== "entry") continue;
+      const before = this.#version(key);
+      if (before?.type !== "entry") continue;
+      if (key.sequence !== undefined && key.sequence !== before.entry.sequence) continue;
       const { context } = this.#sources;
       const identity: EntryKey = {
         namespace: key.namespace,
@@ -153,11 +168,19 @@ class Step {
       const sequence = ++this.overlay.sequence;
       const tombstone = { ...identity, stamp, sequence };
       this.overlay.versions.set(toHex(record.id), { type: "tombstone", tombstone });
-      this.#records.push(record);
+      const note: AuditNote = {
+        kind: "delete",
+        at: this.#sources.now(),
+        writer: by,
+        before: bodyOf(before.entry),
+      };
+      this.#push(record, note);
       this.#changes.push({
         type: "version",
         change: { record, key: identity, stamp, sequence },
         replacement: undefined,
+        note,
+        facts: undefined,
       });
       this.#removed++;
     }
@@ -168,7 +191,7 @@ class Step {
     const before = this.#version(draft);
     const replaced = before?.type === "entry" ? before.entry : undefined;
     if (draft.mutability === "immutable" && replaced && await this.#isComplete(replaced)) {
-      throw conflict(draft);
+      throw taken(draft);
     }
     const { record, stamp } = encodeEntry(
       facts,
@@ -178,11 +201,19 @@ class Step {
     const sequence = ++this.overlay.sequence;
     const entry: Entry = { ...facts, stamp, sequence, used: replaced?.used ?? 0 };
     this.overlay.versions.set(toHex(record.id), { type: "entry", entry });
-    this.#records.push(record);
+    const note: AuditNote = {
+      kind: replaced ? "replace" : "put",
+      at: this.#sources.now(),
+      writer: "",
+      before: replaced && bodyOf(replaced),
+    };
+    this.#push(record, note);
     this.#changes.push({
       type: "version",
       change: { record, key: facts, stamp, sequence },
       replacement: replaced && replacementOf(replaced, facts),
+      note,
+      facts,
     });
     this.#puts.push({ entry, replaced });
   }
@@ -190,6 +221,13 @@ class Step {
   finish(): Decided {
     const outcome = { puts: this.#puts, removed: this.#removed };
     return { records: this.#records, changes: this.#changes, outcome };
+  }
+
+  /** The note directly before its change: whichever of the two a crash cuts off, none is alone. */
+  #push(record: VersionChange["record"], note: AuditNote): void {
+    const { audited, context } = this.#sources;
+    if (audited) this.#records.push(encodeNote(note, record.id, context.seal));
+    this.#records.push(record);
   }
 
   #nextVersion(namespace: string): Version {
@@ -239,23 +277,8 @@ class Step {
   }
 }
 
-/** Only what an entry has: a caller's object may hold more, and what is read back would differ. */
-function factsOf(draft: EntryDraft): EntryFacts {
-  for (const blob of draft.blobs) checkSize(blob);
-  return {
-    namespace: draft.namespace,
-    scope: draft.scope,
-    protocol: draft.protocol,
-    key: draft.key,
-    content: draft.content,
-    blobs: draft.blobs.map(({ digest, size }) => ({ digest, size })),
-    tags: [...draft.tags],
-    writer: draft.writer,
-    created: draft.created,
-    cost: draft.cost,
-    inputs: { ...draft.inputs },
-    headers: { ...draft.headers },
-  };
+function bodyOf({ blobs }: EntryFacts): Digest | undefined {
+  return blobs[0]?.digest;
 }
 
 function blobRow({ digest, size }: BlobRef): BlobRow {
@@ -270,13 +293,4 @@ function gather(map: Map<string, BlobRef[]>, namespace: string, blob: BlobRef): 
 
 function visibleName(namespace: string, digest: Digest): string {
   return `${namespace} ${digest}`; // neither holds a space
-}
-
-function conflict({ namespace, scope, protocol, key }: EntryKey): CacheError {
-  return new CacheError(
-    "conflict",
-    `Cannot replace entry "${key.slice(0, 200)}": a complete one is there and its protocol ` +
-      `"${protocol}" is immutable, want another key`,
-    { operation: "index.put", context: { namespace, scope, protocol } },
-  );
 }

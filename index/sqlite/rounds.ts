@@ -4,10 +4,13 @@ import type { RecordContext } from "../../codec/entry_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import type { Background } from "../../core/background.ts";
 import type { Clock } from "../../core/clock.ts";
+import { toCacheError } from "../../core/errors.ts";
 import type { CacheError } from "../../core/errors.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
 import type { IndexBatch, IndexCommit } from "../contract.ts";
 import { sealReplacement } from "../replacement.ts";
+import { readyRow, rowsOfLog } from "../audit/from_log.ts";
+import type { AuditTrail, ReadyRow } from "../audit/trail.ts";
 import type { Changes, Transaction } from "./changes.ts";
 import { translated } from "./errors.ts";
 import { replay } from "./replay.ts";
@@ -23,6 +26,7 @@ export interface RoundsOptions
   readonly context: RecordContext;
   readonly log: LogPort;
   readonly changes: Changes;
+  readonly trail: AuditTrail | undefined;
   readonly clock: Clock;
   readonly device: string;
   readonly background: Background;
@@ -127,8 +131,9 @@ export class Rounds {
   }
 
   #newRound(): Round {
-    const { changes, clock, device, ...sources } = this.#options;
-    const { sequence, hlc } = changes.state;
+    const { changes, clock, device, trail, ...sources } = this.#options;
+    const { sequence } = changes.state;
+    const newest = [this.#hlc, changes.state.hlc, trail?.last.hlc ?? 0n];
     return new Round({
       ...sources,
       nextVersion: (namespace, last) => ({
@@ -137,7 +142,10 @@ export class Rounds {
         device,
       }),
       sequence,
-      hlc: this.#hlc > hlc ? this.#hlc : hlc,
+      // The audit's too: a log that was compacted may have forgotten the newest deletion.
+      hlc: newest.reduce((a, b) => a > b ? a : b),
+      now: () => clock.now(),
+      audited: trail !== undefined,
     });
   }
 
@@ -146,12 +154,26 @@ export class Rounds {
     // Until the transaction is through, the log may hold what the tables do not: a failed append
     // may have left something, and what stands there counts at the next start.
     this.#behind = true;
+    const { trail, changes: { state } } = this.#options;
     const position = await this.#options.log.append(records);
+    trail?.append(this.#rows(decided, state.position));
     this.#options.changes.transaction((transaction) => {
       this.#count(records, { transaction, position });
       for (const { changes } of decided) this.#apply(changes, transaction);
     });
     this.#behind = false;
+  }
+
+  /** Rows of the audit; all of them name where the round began. */
+  #rows(decided: readonly Decided[], position: LogPosition): ReadyRow[] {
+    const { context } = this.#options;
+    return decided.flatMap(({ changes }) =>
+      changes.flatMap((step) => {
+        if (step.type === "visible") return [];
+        const { change: { record, key, stamp }, note, facts } = step;
+        return [readyRow({ note, key, facts }, { hlc: stamp.hlc, position, record, context })];
+      })
+    );
   }
 
   #count(
@@ -179,8 +201,16 @@ export class Rounds {
   }
 
   async #catchUp(): Promise<void> {
-    if (!this.#behind) return;
-    await replay(this.#options);
+    const { trail, log, report } = this.#options;
+    const missed = this.#behind || trail?.behind;
+    if (this.#behind) await replay(this.#options);
     this.#behind = false;
+    if (!trail || !missed) return;
+    try {
+      await trail.catchUp(log, (from, after) => rowsOfLog(from, after, this.#options));
+    } catch (error) {
+      // What is missing stands in the log and is tried again: no write fails for it.
+      report(toCacheError(error, "audit.catch_up"));
+    }
   }
 }

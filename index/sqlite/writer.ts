@@ -5,8 +5,7 @@ import { throwIfAborted } from "../../core/abort.ts";
 import { Background } from "../../core/background.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey } from "../../core/entry.ts";
-import { toCacheError } from "../../core/errors.ts";
-import type { CacheError } from "../../core/errors.ts";
+import { CacheError, toCacheError } from "../../core/errors.ts";
 import type {
   PutOutcome,
   RangeSummary,
@@ -23,6 +22,7 @@ import type {
   Replacement,
 } from "../contract.ts";
 import { openReplacement } from "../replacement.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import { TouchBuffer } from "../touch_buffer.ts";
 import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
@@ -37,6 +37,8 @@ export interface WriterParts {
   readonly db: DatabaseSync;
   readonly queries: Queries;
   readonly changes: Changes;
+  /** Owned by the writer. */
+  readonly trail: AuditTrail | undefined;
 }
 
 /** An {@linkcode IndexWriter} over SQLite; made by `openIndexWriter`. */
@@ -46,6 +48,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #db: DatabaseSync;
   readonly #queries: Queries;
   readonly #changes: Changes;
+  readonly #trail: AuditTrail | undefined;
   readonly #reading: Reading;
   readonly #rounds: Rounds;
   readonly #background: Background;
@@ -60,6 +63,7 @@ export class SqliteWriter implements IndexWriter {
     this.#db = parts.db;
     this.#queries = parts.queries;
     this.#changes = parts.changes;
+    this.#trail = parts.trail;
     this.#indexId = String(metaOf(parts.db, "index_id"));
     this.#reading = new Reading({
       queries: parts.queries,
@@ -72,6 +76,7 @@ export class SqliteWriter implements IndexWriter {
       ...options,
       context: this.#context,
       changes: parts.changes,
+      trail: parts.trail,
       version: (id) => this.#reading.version(id),
       visibleSizes: (namespace, digests) => this.#reading.visibility.find(namespace, digests),
       background: this.#background,
@@ -103,6 +108,12 @@ export class SqliteWriter implements IndexWriter {
   }
   indexId(): string {
     return this.#indexId;
+  }
+  auditBytes(): number {
+    return this.#trail?.bytes ?? 0;
+  }
+  mendAudit(): void {
+    this.#trail?.mend();
   }
   namespaces(): string[] {
     return this.#changes.namespaces().map(({ name }) => name);
@@ -146,6 +157,7 @@ export class SqliteWriter implements IndexWriter {
     if (this.#closing) return Promise.reject(closedError("index.compact"));
     return this.#rounds.alone(async () => {
       if (!options.force && !isCompactionDue(this.#changes)) return false;
+      this.#settleAudit();
       await compactLog({
         db: this.#db,
         log: this.#options.log,
@@ -154,6 +166,7 @@ export class SqliteWriter implements IndexWriter {
         context: this.#context,
         now: this.#options.clock.now(),
       });
+      this.#trail?.mark(this.#changes.state.position);
       return true;
     });
   }
@@ -170,6 +183,7 @@ export class SqliteWriter implements IndexWriter {
     } catch (error) {
       this.#options.report(toCacheError(error, "index.close")); // uses are only hints
     }
+    this.#closeAudit();
     try {
       if (!this.#rounds.behind && !this.#damaged) {
         translated("index.close", () => setTrust(this.#db, "clean"));
@@ -179,6 +193,31 @@ export class SqliteWriter implements IndexWriter {
       this.#db.close();
       await this.#background[Symbol.asyncDispose]();
     }
+  }
+
+  /** A compaction drops the notes, so every row must be on the disk before. */
+  #settleAudit(): void {
+    if (this.#trail?.behind) {
+      throw new CacheError(
+        "unavailable",
+        "Cannot compact the log: the audit does not have it yet",
+        {
+          operation: "index.compact",
+          retry: "temporary",
+        },
+      );
+    }
+    this.#trail?.sync();
+  }
+
+  #closeAudit(): void {
+    try {
+      this.#trail?.mark(this.#changes.state.position);
+      this.#trail?.sync();
+    } catch (error) {
+      this.#options.report(toCacheError(error, "audit.close")); // the log has it
+    }
+    this.#trail?.close();
   }
 
   #noteDamage(error: CacheError): void {

@@ -2,6 +2,7 @@
 import type { Adapter } from "./adapter.ts";
 import { bazel } from "./bazel.ts";
 import { ccache } from "./ccache.ts";
+import { go } from "./go.ts";
 import { gradle } from "./gradle.ts";
 import { maven } from "./maven.ts";
 import { nx } from "./nx.ts";
@@ -23,4 +24,5 @@ export const ADAPTERS: readonly Adapter[] = [
   rush,
   please,
   plain,
+  go,
 ];

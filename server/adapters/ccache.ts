@@ -84,7 +84,7 @@ async function put(exchange: Exchange): Promise<Answer> {
     exchange.tally.digest = entry.blobs[0]?.digest;
     if (entry.blobs[0]?.size === 0) {
       // Only a body of unknown length can get here.
-      await deps.cache.remove([draft]);
+      await deps.cache.remove([draft], { by: exchange.principal.name });
       throw empty();
     }
     return emptyAnswer(replaced ? 200 : 201);
@@ -94,7 +94,7 @@ async function put(exchange: Exchange): Promise<Answer> {
 async function remove(exchange: Exchange): Promise<Answer> {
   const { deps, subject } = exchange;
   const draft = draftOf(exchange, { protocol: PROTOCOL });
-  const removed = await deps.cache.remove([draft]);
+  const removed = await deps.cache.remove([draft], { by: exchange.principal.name });
   if (removed === 0) throw missing("result", subject);
   return emptyAnswer(204);
 }

@@ -50,6 +50,17 @@ export function protocolOf({ path }: Exchange): string {
   throw new CacheError("invalid_argument", `Cannot use protocol "${name.slice(0, 40)}"`);
 }
 
+/**
+ * Whether the query asks for records that name their body alone (`blobs=first`).
+ * @throws {CacheError} `invalid_argument` for any other word
+ */
+export function wantsBodyOnly({ path }: Exchange): boolean {
+  if (path.query === "") return false;
+  const word = queryValue(path.query, "blobs") ?? "all";
+  if (word === "first" || word === "all") return word === "first";
+  throw new CacheError("invalid_argument", `Cannot name blobs "${word.slice(0, 40)}", want first`);
+}
+
 async function get(exchange: Exchange): Promise<Answer> {
   const { request, deps, subject } = exchange;
   const entry = await findEntry(exchange, KEY_VALUE_PROTOCOL);
@@ -84,6 +95,7 @@ function factHeaders(entry: Entry): Record<string, string> {
 
 async function put(exchange: Exchange): Promise<Answer> {
   const { request, deps } = exchange;
+  const bodyOnly = wantsBodyOnly(exchange);
   const once = onlyIfNew(request);
   const write = mediaTypeOf(request) === ENTRY_MEDIA_TYPE
     ? async () => deps.cache.link(await namedDraft(exchange, once))
@@ -91,7 +103,7 @@ async function put(exchange: Exchange): Promise<Answer> {
       const draft = draftOf(exchange, { ...headerFacts(request), ...mutable(once) });
       return await withUpload(exchange, {}, (source) => deps.cache.put(draft, source));
     };
-  return putAnswer(exchange, await conflictAs412(write, once));
+  return putAnswer(exchange, await conflictAs412(write, once), bodyOnly);
 }
 
 async function namedDraft(exchange: Exchange, once: boolean): Promise<EntryDraft> {
@@ -159,11 +171,15 @@ async function conflictAs412(
   }
 }
 
-function putAnswer(exchange: Exchange, { entry, replaced }: PutOutcome): Answer {
+function putAnswer(
+  exchange: Exchange,
+  { entry, replaced }: PutOutcome,
+  bodyOnly: boolean,
+): Answer {
   const [first] = entry.blobs;
   exchange.tally.digest = first?.digest;
   const answer = jsonAnswer({
-    entry: entryInfo(entry),
+    entry: entryInfo(entry, { bodyOnly }),
     replaced: replaced?.blobs[0]?.digest ?? null,
   }, replaced ? 200 : 201);
   if (first) answer.headers["etag"] = entityTag(first.digest);
@@ -173,7 +189,7 @@ function putAnswer(exchange: Exchange, { entry, replaced }: PutOutcome): Answer 
 async function remove(exchange: Exchange): Promise<Answer> {
   const { deps, namespace, principal, subject } = exchange;
   const key = { namespace, scope: principal.scope, protocol: protocolOf(exchange), key: subject };
-  const removed = await deps.cache.remove([key]);
+  const removed = await deps.cache.remove([key], { by: principal.name });
   if (removed === 0) throw missing("entry", subject);
   return emptyAnswer(204);
 }

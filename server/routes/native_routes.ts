@@ -2,17 +2,21 @@
 import type { ParsedPath } from "../../protocol/path.ts";
 import type { Match, Route } from "../exchange.ts";
 import { ADMIN_ROUTES } from "./admin.ts";
+import { BATCH_ROUTES } from "./blob_batches.ts";
 import { BLOB_ROUTES } from "./blobs.ts";
 import { ENTRY_ROUTES } from "./entries.ts";
 import { INFO_ROUTES } from "./info.ts";
+import { INSIGHT_ROUTES } from "./insight.ts";
 import { SERVER_ROUTES } from "./server_facts.ts";
 import { TOKEN_ROUTES } from "./tokens.ts";
 
 /** Every route of the native API. */
 export const NATIVE_ROUTES: readonly Route[] = [
   ...BLOB_ROUTES,
+  ...BATCH_ROUTES,
   ...ENTRY_ROUTES,
   ...INFO_ROUTES,
+  ...INSIGHT_ROUTES,
   ...SERVER_ROUTES,
   ...TOKEN_ROUTES,
   ...ADMIN_ROUTES,

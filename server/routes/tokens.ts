@@ -39,14 +39,16 @@ async function list({ deps }: Exchange): Promise<Answer> {
 async function create(exchange: Exchange): Promise<Answer> {
   const text = await readJsonText(exchange);
   const input = parseJson(TokenCreateSchema, text, "the token");
-  const made = await exchange.deps.tokens.create(input.name, tokenRights(input));
+  const by = exchange.principal.name;
+  const made = await exchange.deps.tokens.create(input.name, tokenRights(input), { by });
   return jsonAnswer(newTokenJson(made), 201);
 }
 
-async function revoke({ deps, subject }: Exchange): Promise<Answer> {
-  return jsonAnswer({ info: tokenInfoJson(await deps.tokens.revoke(subject)) });
+async function revoke({ deps, subject, principal }: Exchange): Promise<Answer> {
+  const info = await deps.tokens.revoke(subject, { by: principal.name });
+  return jsonAnswer({ info: tokenInfoJson(info) });
 }
 
-async function rotate({ deps, subject }: Exchange): Promise<Answer> {
-  return jsonAnswer(newTokenJson(await deps.tokens.rotate(subject)), 201);
+async function rotate({ deps, subject, principal }: Exchange): Promise<Answer> {
+  return jsonAnswer(newTokenJson(await deps.tokens.rotate(subject, { by: principal.name })), 201);
 }

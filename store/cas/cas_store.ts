@@ -1,5 +1,7 @@
 /** The blobs of one namespace over chunks: who may see them is asked first, then what is here. */
-import type { BlobGetOptions, BlobStore } from "../../core/blob_store.ts";
+import { checkBatch } from "../../core/blob_batches.ts";
+import type { BatchBlobStore, SmallBlob } from "../../core/blob_batches.ts";
+import type { BlobGetOptions } from "../../core/blob_store.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "../../core/bytes.ts";
 import { bytesBody } from "../../core/bytes.ts";
 import { throwIfAborted } from "../../core/abort.ts";
@@ -8,6 +10,7 @@ import type { Bytes, Digest } from "../../core/digest.ts";
 import { EMPTY_DIGEST } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import type { Visibility } from "../../core/metadata_index.ts";
+import { getBatch, putBatch } from "./batches.ts";
 import { resolveRange } from "../object_range.ts";
 import type { Presence } from "./presence.ts";
 import { readBlob } from "./read_blob.ts";
@@ -34,11 +37,11 @@ const PAGE = 1000;
 const DELETE_STEP = 1000;
 
 /** The blobs of a namespace. Disposing it closes nothing: chunks and writer belong to others. */
-export function createCasStore(options: CasStoreOptions): BlobStore {
+export function createCasStore(options: CasStoreOptions): BatchBlobStore {
   return new CasStore(options);
 }
 
-class CasStore implements BlobStore {
+class CasStore implements BatchBlobStore {
   readonly #options: CasStoreOptions;
   readonly #world: ReadWorld;
 
@@ -114,6 +117,26 @@ class CasStore implements BlobStore {
     throwIfAborted(options.signal);
     found.forEach((blob, n) => whole.set(blob, states[n]!));
     return answers.map((blob) => blob && (whole.get(blob) ?? true) ? blob : undefined);
+  }
+
+  async missing(digests: readonly Digest[], options?: SignalOptions): Promise<Set<Digest>> {
+    const found = await this.stat(digests, options);
+    return new Set(digests.filter((_, n) => found[n] === undefined));
+  }
+
+  async putBatch(blobs: readonly SmallBlob[], options: SignalOptions = {}): Promise<void> {
+    const { port } = this.#options;
+    await putBatch(blobs, { ...options, port, namespace: this.namespace });
+  }
+
+  async getBatch(refs: readonly BlobRef[], options: SignalOptions = {}): Promise<SmallBlob[]> {
+    throwIfAborted(options.signal);
+    checkBatch(refs.map((ref) => ref.size));
+    const sizes = this.#options.visibility.find(this.namespace, refs.map((ref) => ref.digest));
+    const visible = refs.filter(({ digest, size }, n) =>
+      digest === EMPTY_DIGEST ? size === 0 : sizes[n] === size
+    );
+    return await getBatch(visible, { ...options, world: this.#world });
   }
 
   async delete(digests: readonly Digest[], options: SignalOptions = {}): Promise<void> {

@@ -92,7 +92,7 @@ function giveUp(parts: AsyncGenerator<Bytes, void, void>): void {
 }
 
 /** The bytes of a one-chunk blob, `undefined` if they are not here or not its bytes. */
-async function readOneChunk(
+export async function readOneChunk(
   world: ReadWorld,
   blob: BlobRef,
   options: SignalOptions,

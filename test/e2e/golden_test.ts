@@ -5,8 +5,9 @@
  * commands and are run in order; everything below one is what it printed (`1> ` standard output,
  * `2> ` standard error) and its exit code. `VITTE_UPDATE_GOLDEN=1` writes it anew from the commands.
  * In commands `$TMP` is a folder of the case's own; `NAME=value` in front sets a variable, `CWD=` the
- * working folder; `write FILE TEXT`, `damage FOLDER TEXT`, `hold FOLDER` and `stdin TEXT` prepare what
- * comes next. `server` starts one, whose address is `$URL` and whose administrator's token `$TOKEN`.
+ * working folder of one command, `cd FOLDER` that of all that follow; `write FILE TEXT`, `damage FOLDER
+ * TEXT`, `hold FOLDER`, `stdin TEXT`, `link FILE TARGET` and `chmod MODE FILE` prepare what comes next.
+ * `server` starts one, whose address is `$URL` and whose administrator's token `$TOKEN`.
  */
 import assert from "node:assert/strict";
 import { buildProgram, main } from "../../app/main.ts";
@@ -25,10 +26,12 @@ const UPDATE = Deno.env.get("VITTE_UPDATE_GOLDEN") === "1";
 const MASKS: readonly (readonly [RegExp, string])[] = [
   [/vrc_[0-9a-f]{16}_[\w-]{43}_[\w-]{43}/g, "<token>"],
   [/"id":"[0-9a-f]{16}"/g, '"id":"<id>"'],
-  [/(?<= )[0-9a-f]{16}(?= )/g, "<sixteen digits>"],
+  [/(?<=[ (])[0-9a-f]{16}(?=[ ,])/g, "<sixteen digits>"],
+  [/"hlc":"\d+","device":"[0-9a-f]{16}","value_hash":"[0-9a-f]{64}"/g, '"hlc":"<n>"'],
   [/[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB are free/g, "<size> of <size> are free"],
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
   [/process \d+ has it open/g, "process <pid> has it open"],
+  [/"ms":\d+/g, '"ms":<n>'],
   [/1,000 bytes in \d+ ms/g, "1,000 bytes in <n> ms"],
 ];
 
@@ -37,6 +40,7 @@ class Session {
   readonly #held: Disposable[] = [];
   #server: TokenServer | undefined;
   #stdin = "";
+  #cwd: string | undefined;
 
   constructor(tmp: string) {
     this.#tmp = tmp;
@@ -72,7 +76,16 @@ class Session {
         this.#server = await startTokenServer(`${this.#tmp}/server`);
         return [];
       case "stdin":
-        this.#stdin = args[0]!;
+        this.#stdin = args[0]!.replaceAll("\\n", "\n");
+        return [];
+      case "cd":
+        this.#cwd = args[0]!;
+        return [];
+      case "link":
+        await Deno.symlink(args[1]!, args[0]!);
+        return [];
+      case "chmod":
+        await Deno.chmod(args[1]!, parseInt(args[0]!, 8));
         return [];
       default:
         throw new Error(`no such step: ${line}`);
@@ -86,11 +99,12 @@ class Session {
   async #command(args: string[], env: Record<string, string>): Promise<string[]> {
     const interrupted = new AbortController();
     if (env["INTERRUPTED"]) interrupted.abort(new DOMException("SIGINT", "AbortError"));
+    const cwd = env["CWD"] ?? this.#cwd;
     const environment = fakeEnvironment({
       args,
       env,
       stdin: this.#stdin,
-      ...(env["CWD"] === undefined ? {} : { cwd: env["CWD"] }),
+      ...(cwd === undefined ? {} : { cwd }),
       interrupted: interrupted.signal,
     });
     const code = await main(environment);

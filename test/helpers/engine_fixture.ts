@@ -30,6 +30,7 @@ export async function createEngineFixture(): Promise<HttpFixture> {
   const handler = createHandler({
     cache: engine.cache,
     maintenance: engine.maintenance,
+    insight: engine.insight,
     tokens: store,
     policy,
     clock: systemClock,

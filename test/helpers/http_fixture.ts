@@ -13,6 +13,7 @@ import type { AccessEvent, Handler, ServerDeps } from "../../server/deps.ts";
 import { createHandler } from "../../server/handler.ts";
 import { allowHosts } from "../../server/middleware/host.ts";
 import type { HttpAnswer, HttpFixture, HttpQuestion, HttpTokens } from "../suites/http_api.ts";
+import { memoryInsight } from "./memory_insight.ts";
 import { createMemoryCache } from "./memory_cache.ts";
 import type { MemoryCache } from "./memory_cache.ts";
 import { rawHttp } from "./raw_request.ts";
@@ -88,6 +89,7 @@ export function createHandlerFixture(options: FixtureOptions = {}): HandlerFixtu
   const handler = createHandler({
     cache,
     maintenance,
+    insight: memoryInsight(cache),
     tokens: memoryTokens(),
     policy,
     clock: systemClock,
@@ -180,6 +182,8 @@ const maintenance: Maintenance = {
       quarantined: 0,
       lost: 0,
       broken_entries: 0,
+      audit_rows: 0,
+      audit_damaged: 0,
       repaired: options?.repair ? 1 : 0,
       problems: [],
     }),

@@ -1,8 +1,10 @@
 /** A whole Cache in two maps: small, and as strict as the real one. Not for production. */
 import { createHash } from "node:crypto";
-import type { BlobStore } from "../../core/blob_store.ts";
+import { checkBatch } from "../../core/blob_batches.ts";
+import type { BatchBlobStore } from "../../core/blob_batches.ts";
+import { withTreeBlobs } from "../../codec/tree_entry.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "../../core/bytes.ts";
-import { bytesBody, collect, streamBody, streamOf } from "../../core/bytes.ts";
+import { bytesBody, bytesSource, collect, streamBody, streamOf } from "../../core/bytes.ts";
 import type { Cache, EntryLookup, Totals } from "../../core/cache.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { digestFromBytes, EMPTY_DIGEST } from "../../core/digest.ts";
@@ -109,7 +111,7 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
     entries.set(id, entry);
     return { entry, replaced };
   }
-  function blobs(namespace: string): BlobStore {
+  function blobs(namespace: string): BatchBlobStore {
     return {
       namespace,
       async get(digest, options) {
@@ -134,6 +136,29 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
         return digests.map((digest) => {
           const bytes = look(namespace, digest);
           return bytes && { digest, size: bytes.length };
+        });
+      },
+      async missing(digests, options) {
+        enter("blobs.missing", options);
+        return new Set(digests.filter((digest) => !look(namespace, digest)));
+      },
+      async putBatch(batch, options) {
+        enter("blobs.putBatch", options);
+        checkBatch(batch.map(({ bytes }) => bytes.length));
+        const received = await Promise.all(
+          batch.map(({ digest, bytes }) => receive(digest, bytesSource(bytes.slice()))),
+        );
+        for (const [found, bytes] of received) {
+          stored.set(found, bytes);
+          seen(namespace).add(found);
+        }
+      },
+      async getBatch(refs, options) {
+        enter("blobs.getBatch", options);
+        checkBatch(refs.map(({ size }) => size));
+        return refs.flatMap(({ digest, size }) => {
+          const bytes = look(namespace, digest);
+          return bytes?.length === size ? [{ digest, bytes: bytes.slice() }] : [];
         });
       },
       async delete(digests, options) {
@@ -180,13 +205,20 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
     async put(draft, source, options) {
       enter("put", options);
       const [digest, bytes] = await receive(undefined, source, options);
+      if (draft.content === "tree") {
+        stored.set(digest, bytes);
+        seen(draft.namespace).add(digest);
+        const size = bytes.length;
+        return await cache.link({ ...draft, blobs: [{ digest, size }, ...draft.blobs] }, options);
+      }
       const outcome = commit({ ...draft, blobs: [{ digest, size: bytes.length }, ...draft.blobs] });
       stored.set(digest, bytes);
       seen(draft.namespace).add(digest);
       return outcome;
     },
-    async link(draft, options) {
+    async link(given, options) {
       enter("link", options);
+      const draft = await withTreeBlobs(given, blobs(given.namespace), options);
       for (const { digest, size } of draft.blobs) {
         if (look(draft.namespace, digest)?.length === size) continue;
         throw new CacheError("precondition_failed", `Cannot write "${draft.key}": no ${digest}`);
@@ -195,9 +227,13 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
     },
     async remove(keys, options) {
       enter("remove", options);
-      return keys.filter((key) => entries.delete(identity(key))).length;
+      return keys.filter((key) => {
+        const { sequence: at } = entries.get(identity(key)) ?? {};
+        return (key.sequence ?? at) === at && entries.delete(identity(key));
+      }).length;
     },
-    scan: (options) => scan([...entries.values()].filter(isComplete), options),
+    scan: (options) =>
+      scan([...entries.values()].filter((one) => options?.incomplete || isComplete(one)), options),
     async totals(): Promise<Totals> {
       enter("totals");
       const all = [...visible.values()].flatMap((set) => [...set]);
@@ -231,7 +267,9 @@ async function* scan(all: Entry[], options: ScanOptions = {}): AsyncIterable<Sca
   };
   const { namespace, scopes, protocol, prefix = "", after, limit = Infinity } = options;
   let count = 0;
-  for (const entry of all.sort(compare)) {
+  const newest = options.order === "newest";
+  const order = newest ? (a: Entry, b: Entry) => b.sequence - a.sequence : compare;
+  for (const entry of all.sort(order)) {
     if (count >= limit) return;
     if (namespace !== undefined && entry.namespace !== namespace) continue;
     if (scopes && !scopes.includes(entry.scope)) continue;

@@ -10,6 +10,7 @@ import { Counters } from "../../core/counters.ts";
 import { policy } from "../../policy/decide.ts";
 import { createHandler } from "../../server/handler.ts";
 import { allowHosts } from "../../server/middleware/host.ts";
+import { memoryInsight } from "./memory_insight.ts";
 import { createMemoryCache } from "./memory_cache.ts";
 import type { MemoryCache } from "./memory_cache.ts";
 
@@ -22,6 +23,8 @@ export const CLEAN = {
   quarantined: 0,
   lost: 0,
   broken_entries: 0,
+  audit_rows: 5,
+  audit_damaged: 0,
   repaired: 0,
   problems: [{ what: "nothing", where: "nowhere" }],
 };
@@ -64,6 +67,7 @@ export async function startTokenServer(
   const handler = createHandler({
     cache: memory,
     maintenance: { verify: async () => CLEAN, gc: async () => FREED },
+    insight: memoryInsight(memory),
     tokens,
     policy,
     clock,

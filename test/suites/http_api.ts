@@ -4,11 +4,14 @@
  */
 import { accessCases } from "./http_api_access.ts";
 import { adapterCases } from "./http_api_adapters.ts";
+import { batchCases } from "./http_api_batches.ts";
 import { maskedCases } from "./http_api_masked.ts";
 import { toolCases } from "./http_api_tools.ts";
 import { turborepoCases } from "./http_api_turborepo.ts";
 import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
+import { goCases } from "./http_api_go.ts";
+import { incidentCases } from "./http_api_incident.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -62,12 +65,15 @@ export type HttpCase = (server: HttpFixture, t: Deno.TestContext) => Promise<voi
 export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...pathCases,
   ...blobCases,
+  ...batchCases,
   ...entryCases,
   ...adapterCases,
   ...toolCases,
   ...turborepoCases,
   ...maskedCases,
+  ...goCases,
   ...accessCases,
+  ...incidentCases,
 };
 
 /** Registers the suite for one way to open a server. */

@@ -39,6 +39,16 @@ export const BATCH_CASES: Readonly<Record<string, IndexCase>> = {
     assert.deepEqual(index.totals(), { entries: 2, blobs: 0, logical_bytes: 0 });
     assert.equal((await index.put(draft("next"))).entry.sequence, 3);
   },
+  "commit() removes the version that was named, and no other": async (index) => {
+    const { entry: old } = await index.put(draft("k"));
+    const { entry: now } = await index.put(draft("k", { cost: 2 }));
+    const { sequence } = old;
+    assert.equal((await index.commit({ remove: [{ ...keyed("k"), sequence }] })).removed, 0);
+    assert.deepEqual(await index.get(keyed("k")), now);
+    const remove = [{ ...keyed("k"), sequence: now.sequence }];
+    assert.equal((await index.commit({ remove })).removed, 1);
+    assert.equal(await index.get(keyed("k")), undefined);
+  },
   "commit() removes before it puts": async (index) => {
     await index.put(draft("k"));
     const { puts, removed } = await index.commit({

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { entryId, itemId } from "../../codec/entry_id.ts";
 import { sha256, toHex } from "../../core/digest.ts";
 import type { EntryKey } from "../../core/entry.ts";
+import type { ScanOptions } from "../../core/metadata_index.ts";
 import type { IndexCase } from "./metadata_index.ts";
 import { blob, draft, keyed, keysOf, names, putWhole, scanned } from "./metadata_index_world.ts";
 
@@ -35,6 +36,55 @@ export const SCAN_CASES: Readonly<Record<string, IndexCase>> = {
     const keys = ["", "\0", "\0\0", "A", "a", "a\0", "a\0b", "ab", "é", "\uff5e", "😀", "😀a"];
     await index.commit({ entries: keys.toReversed().map((key) => draft(key)) });
     assert.deepEqual(await keysOf(index), keys);
+  },
+  "scan() gives the newest changes of all scopes first": async (index, world) => {
+    const scopes = ["main", "pr/1"];
+    const newest = { namespace: "default", scopes, protocol: "plain", order: "newest" } as const;
+    for (let n = 0; n < 70; n++) {
+      await index.put(draft(`k${n}`, { scope: scopes[n % 2]!, created: 1_000 - n }));
+      // A clock that goes back makes nothing older.
+      world.clock.jump(-60_000);
+    }
+    await index.put(draft("k70", { scope: "pr/2" }));
+    await index.put(draft("k71", { protocol: "other" }));
+    await index.put(draft("other"));
+    const all = Array.from({ length: 70 }, (_, n) => `k${69 - n}`);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "k" }), all);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "k", limit: 2 }), ["k69", "k68"]);
+    const main = await keysOf(index, { ...newest, scopes: ["main"], limit: 2 });
+    assert.deepEqual(main, ["other", "k68"]);
+    await index.put(draft("k3", { scope: "pr/1" }));
+    await index.delete([keyed("k68")]);
+    const now = await keysOf(index, { ...newest, prefix: "k", limit: 3, tombstones: true });
+    assert.deepEqual(now, ["k3", "k69", "k67"]);
+    assert.deepEqual(await keysOf(index, { ...newest, prefix: "\ud83d" }), []);
+    await assert.rejects(keysOf(index, { order: "newest", prefix: "k" }), RangeError);
+  },
+  "scan() leaves incomplete entries out of the newest, unless they are asked for": async (
+    index,
+    world,
+  ) => {
+    await putWhole(index, draft("k1", { blobs: [blob("one")] }));
+    await putWhole(index, draft("k2", { blobs: [blob("two")] }));
+    world.lost.add(blob("two").digest);
+    const newest = { namespace: "default", scopes: ["main"], protocol: "plain" } as const;
+    assert.deepEqual(await keysOf(index, { ...newest, order: "newest", limit: 1 }), ["k1"]);
+    const all = await keysOf(index, { ...newest, order: "newest", incomplete: true });
+    assert.deepEqual(all, ["k2", "k1"]);
+  },
+  "scan() filters by writer and time, and limits what is left": async (index) => {
+    const times = [1000, 2000, 3000, 4000];
+    const entries = times.flatMap((created) =>
+      ["anne", "bert"].map((writer) => draft(`${created} ${writer}`, { created, writer }))
+    );
+    await index.commit({ entries });
+    const found = (options: ScanOptions) => keysOf(index, options);
+    assert.deepEqual(await found({ writer: "bert", since: 3000 }), ["3000 bert", "4000 bert"]);
+    assert.deepEqual(await found({ until: 2000 }), ["1000 anne", "1000 bert"]);
+    assert.deepEqual(await found({ since: 2000, until: 3000 }), ["2000 anne", "2000 bert"]);
+    assert.deepEqual(await found({ writer: "bert", limit: 2 }), ["1000 bert", "2000 bert"]);
+    assert.deepEqual(await found({ writer: "bert", order: "sequence", limit: 1 }), ["1000 bert"]);
+    assert.deepEqual(await found({ writer: "nobody" }), []);
   },
   "scan() filters by prefix": async (index) => {
     const keys = ["", "a", "a/", "a/\uffff", "a/😀", "a/b", "a0", "b"];

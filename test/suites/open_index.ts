@@ -1,18 +1,23 @@
 /** Opens indexes over a log in memory, for the suite and for whoever tests above an index. */
 import type { LogPort } from "../../core/record.ts";
-import type { IndexReader, IndexWriter } from "../../index/contract.ts";
+import type { IndexReader, IndexWriter, IndexWriterOptions } from "../../index/contract.ts";
 import { openIndexReader, openIndexWriter } from "../../index/open.ts";
 import type { IndexWorld } from "./metadata_index_world.ts";
 
 /** A writer of this world over this log; `path` may be `:memory:`. */
 export async function openWriter(
   world: IndexWorld,
-  { path, log }: { readonly path: string; readonly log: LogPort },
+  { path, log, audit }: {
+    readonly path: string;
+    readonly log: LogPort;
+    readonly audit?: IndexWriterOptions["audit"];
+  },
 ): Promise<IndexWriter> {
   const index: IndexWriter = await openIndexWriter({
     ...world.options(() => index.visibility),
     path,
     log,
+    audit,
     report: (error) => void world.reports.push(error),
   });
   return index;

@@ -1,0 +1,31 @@
+/** The usage file of a store, opened when somebody first counts or asks. */
+import type { UsageQuery, UsageRow } from "../../core/insight.ts";
+import { openUsage } from "./store.ts";
+import type { UsageOptions, UsageStore } from "./store.ts";
+import type { UsageDelta } from "./tally.ts";
+
+/** Usage of one store: most commands on a folder never ask for it. */
+export class LazyUsage implements Disposable {
+  readonly #options: UsageOptions;
+  #store: UsageStore | undefined;
+  #closed = false;
+
+  constructor(options: UsageOptions) {
+    this.#options = options;
+  }
+  /** Adds up what a thread counted; nothing after the end. */
+  add(deltas: readonly UsageDelta[]): void {
+    if (!this.#closed && deltas.length > 0) this.#open().add(deltas);
+  }
+  /** Groups and their counts, in order. */
+  query(query: UsageQuery): UsageRow[] {
+    return this.#open().query(query);
+  }
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#store?.[Symbol.dispose]();
+  }
+  #open(): UsageStore {
+    return this.#store ??= openUsage(this.#options);
+  }
+}
