@@ -12,6 +12,7 @@ import { assertNoLeaks } from "../test/helpers/leaks.ts";
 import type { MemoryCache } from "../test/helpers/memory_cache.ts";
 import { tempDir } from "../test/helpers/temp.ts";
 import { CLEAN, FREED, startTokenServer } from "../test/helpers/token_server.ts";
+import { encodeTree } from "../codec/tree_manifest.ts";
 import { connectCache } from "./connect.ts";
 import type { RemoteCache } from "./remote_cache.ts";
 
@@ -161,16 +162,31 @@ Deno.test("Entries of a real server: further blobs, inputs, trees, other protoco
       protocol: "tree",
       mutability: "immutable",
     });
-    await admin.put(wanted, source(LARGE));
-    const found = await admin.find({
-      namespace: "default",
-      scopes: ["main"],
-      protocol: "tree",
-      key,
-    });
-    assert.deepEqual(found?.blobs.map((blob) => blob.digest), [digestOf(LARGE), more.digest]);
+    const file = await admin.blobs("default").put(undefined, bytesSource(LARGE));
+    const manifest = encodeTree([{ type: "file", path: "f", mode: 0o644, ...file }]);
+    await admin.put(wanted, source(manifest));
+    const lookup = { namespace: "default", scopes: ["main"], protocol: "tree", key };
+    const found = await admin.find(lookup);
+    const digests = [digestOf(manifest), more.digest, file.digest];
+    assert.deepEqual(found?.blobs.map((blob) => blob.digest), digests);
+    const short = await admin.find({ ...lookup, bodyOnly: true });
+    assert.deepEqual(short?.blobs.map((blob) => blob.digest), [digestOf(manifest)]);
     assert.deepEqual([found?.content, found?.inputs, found?.key], ["tree", { src: "1" }, key]);
-    await rejectsAs(admin.put(wanted, bytesSource(SMALL)), "conflict");
+    await rejectsAs(admin.put(wanted, bytesSource(encodeTree([]))), "conflict");
+    const other = { ...wanted, key: "other" };
+    await rejectsAs(admin.put(other, bytesSource(SMALL)), "invalid_argument");
+    const newest = admin.scan({
+      namespace: "default",
+      protocol: "tree",
+      order: "newest",
+      prefix: "grö",
+      bodyOnly: true,
+      limit: 1,
+    });
+    for await (const item of newest) {
+      assert.equal(item.type === "entry" && item.entry.key, key);
+      assert.equal(item.type === "entry" && item.entry.blobs.length, 1);
+    }
     const lost = { digest: digestOf(new Uint8Array([1])), size: 1 };
     await rejectsAs(admin.link(draft({ blobs: [lost] })), "precondition_failed");
     await rejectsAs(
@@ -178,6 +194,27 @@ Deno.test("Entries of a real server: further blobs, inputs, trees, other protoco
       "unsupported",
     );
     assert.equal(await admin.remove([{ ...wanted }]), 1);
+  }));
+
+Deno.test("Batches of blobs go to a real server and come back, without those that it lacks", () =>
+  withServer(async ({ admin, memory }) => {
+    const blobs = admin.blobs("default");
+    const small = Array.from({ length: 300 }, (_, n) => {
+      const bytes = new TextEncoder().encode(`${n} `.repeat(n * 8));
+      return { digest: digestOf(bytes), bytes };
+    });
+    await blobs.putBatch(small);
+    const digests = small.map(({ digest }) => digest);
+    assert.equal((await blobs.missing(digests)).size, 0);
+    memory.lose(digests[7]!);
+    assert.deepEqual([...await blobs.missing(digests)], [digests[7]]);
+    const refs = small.map(({ digest, bytes }) => ({ digest, size: bytes.length }));
+    assert.deepEqual(await blobs.getBatch(refs), small.toSpliced(7, 1));
+    assert.deepEqual(await blobs.getBatch([]), []);
+    const wrong = { digest: digests[7]!, bytes: new Uint8Array(3) };
+    await rejectsAs(blobs.putBatch([wrong]), "invalid_argument");
+    const large = { digest: digestOf(LARGE), bytes: LARGE };
+    await rejectsAs(blobs.putBatch([large]), "too_large");
   }));
 
 Deno.test("An immutable entry of a real server is a conflict the second time, as a stream too", () =>

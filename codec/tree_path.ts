@@ -58,7 +58,7 @@ export function isGitName(name: string): boolean {
 export function foldName(name: string): string {
   if (ASCII.test(name)) return name.toLowerCase();
   // Upper case first: "ß" and "SS" are one name, as in full case folding.
-  return name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
+  return name.toUpperCase().toLowerCase().normalize("NFC");
 }
 
 // deno-lint-ignore no-control-regex

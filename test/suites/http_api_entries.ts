@@ -1,6 +1,7 @@
 /** Cases of the HTTP API: entries, their records, their list. */
 import assert from "node:assert/strict";
 import { digestOf } from "../../core/digest.ts";
+import { encodeTree } from "../../codec/tree_manifest.ts";
 import { ENTRY_MEDIA_TYPE } from "../../protocol/url_space.ts";
 import type { HttpCase, HttpFixture } from "./http_api.ts";
 import { noise, placeOf } from "./http_api_blobs.ts";
@@ -124,7 +125,7 @@ export const entryCases: Readonly<Record<string, HttpCase>> = {
     }
   },
   "the protocol in the query keeps kinds of entries apart": async (server) => {
-    const body = utf8("tree");
+    const body = encodeTree([]);
     await server.send("PUT", `/ns/team-a${placeOf(body)}`, { as: "a", body });
     const blobs = [{ digest: digestOf(body), size: body.length }];
     const target = "/ns/team-a/v1/entries/k?protocol=tree";
