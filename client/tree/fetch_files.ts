@@ -6,6 +6,7 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
+import { turn, TURN_AFTER } from "../../core/turn.ts";
 import { eachInParallel } from "../in_parallel.ts";
 import type { TargetFolder } from "./target_folder.ts";
 import type { TreePlace } from "./tree_place.ts";
@@ -57,7 +58,8 @@ export async function fetchFiles(
       signal,
     });
     const bytes = new Map(found.map((blob) => [blob.digest, blob.bytes]));
-    for (const { digest, size } of batch) {
+    for (const [n, { digest, size }] of batch.entries()) {
+      if (n % TURN_AFTER === 0) await turn(signal);
       const contents = size === 0 ? new Uint8Array(0) : bytes.get(digest);
       if (!contents) throw lost(digest);
       fetched += size;

@@ -16,6 +16,7 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { Digest } from "../../core/digest.ts";
 import { digestBytes, digestOf } from "../../core/digest.ts";
 import { compareText } from "../../core/text_order.ts";
+import { turn, TURN_AFTER } from "../../core/turn.ts";
 import { changing, readFile } from "./read_file.ts";
 import type { StatCache } from "./stat_cache.ts";
 
@@ -52,7 +53,10 @@ export async function hashFiles(
   options: HashFilesOptions,
 ): Promise<HashedFiles> {
   const files: HashedFile[] = [];
-  for (const name of names.toSorted(compareText)) files.push(await hashFile(name, options));
+  for (const [n, name] of names.toSorted(compareText).entries()) {
+    if (n % TURN_AFTER === 0) await turn(options.signal);
+    files.push(await hashFile(name, options));
+  }
   return { digest: digestOfFiles(files), files };
 }
 

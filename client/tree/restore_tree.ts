@@ -6,6 +6,7 @@ import type { BatchBlobStore } from "../../core/blob_batches.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CacheError } from "../../core/errors.ts";
+import { turn, TURN_AFTER } from "../../core/turn.ts";
 import { fetchFiles } from "./fetch_files.ts";
 import type { FileGoal, Goal } from "./fetch_files.ts";
 import { readFile } from "./read_file.ts";
@@ -82,6 +83,7 @@ export async function restoreTree(
   const wanted: FileGoal[] = [];
   for (const [n, goal] of goals.entries()) {
     if (!isFile(goal)) continue;
+    if (n % TURN_AFTER === 0) await turn(options.signal);
     const stat = looks[n];
     if (stat && await holdsAlready(goal, stat, { caches, signal: options.signal })) {
       options.onDone?.(goal.entry.size);

@@ -214,6 +214,21 @@ Deno.test("a restore that is interrupted leaves no half-written file, and folder
   assert.equal(found["tree"], "folder 755");
 });
 
+Deno.test("a restore from a store that answers at once still hears that it is to stop", async () => {
+  await using world = await treeWorld();
+  for (let n = 0; n < 300; n++) world.write(`tree/f${n}`, `text ${n}`);
+  await world.save("k", ["tree"]);
+  const controller = new AbortController();
+  // As a signal's handler would: only a turn of the event loop lets it run.
+  const timer = setTimeout(() => controller.abort(new DOMException("SIGINT", "AbortError")), 0);
+  const { signal } = controller;
+  await assert.rejects(world.restore("k", { signal }), { name: "AbortError" });
+  clearTimeout(timer);
+  for (const [path, what] of Object.entries(picture(world.to))) {
+    assert.equal(what, picture(world.from)[path], path);
+  }
+});
+
 Deno.test("folders that are listed before and behind their contents get their modes", async () => {
   await using world = await treeWorld();
   await world.plant("k", [

@@ -6,6 +6,7 @@ import { bytesSource } from "../../core/bytes.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import { isKind } from "../../core/errors.ts";
+import { turn, TURN_AFTER } from "../../core/turn.ts";
 import { fileSource } from "../file_source.ts";
 import { eachInParallel } from "../in_parallel.ts";
 import { changing, readFile } from "./read_file.ts";
@@ -93,7 +94,10 @@ export class TreeUpload {
     await eachInParallel(work, LANES, async (batch) => {
       signal?.throwIfAborted();
       const reads: ReadFile[] = [];
-      for (const file of batch) reads.push(await readFile(file, { signal }));
+      for (const [n, file] of batch.entries()) {
+        if (n % TURN_AFTER === 0) await turn(signal);
+        reads.push(await readFile(file, { signal }));
+      }
       this.#filesRead += reads.length;
       await this.#sendMissing(reads);
       reads.forEach(hear);

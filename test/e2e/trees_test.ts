@@ -204,8 +204,10 @@ async function interruptedRestore(
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  // As soon as it writes.
-  while (!exists(join(to, "node_modules"))) await new Promise((resolve) => setTimeout(resolve, 5));
+  // As soon as it writes files.
+  while (!exists(join(to, "node_modules/.own/mode-755"))) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   child.kill("SIGINT");
   const { code, stderr } = await child.output();
   assert.equal(code, 130, new TextDecoder().decode(stderr));
