@@ -224,3 +224,13 @@ Deno.test("audit() merges changes of tokens and entries by time, page by page", 
   assert.deepEqual(await read(3, { kinds: ["token"], writer: "local" }), ["create admin local"]);
   assert.deepEqual(await read(3, { kinds: ["put"], prefix: "k3" }), ["put k3"]);
 });
+
+Deno.test("removeStep() takes since itself, and not until", async () => {
+  await using dir = await tempDir();
+  await using engine = await openEngine(dir.path, { clock: new ManualClock() });
+  for (const created of [1000, 2000, 3000]) {
+    await put(engine, draft(`${created}`, { created }), "x");
+  }
+  const gone = await removeAll(engine, { since: 1000, until: 3000 });
+  assert.deepEqual(gone, ["default main plain 1000", "default main plain 2000"]);
+});
