@@ -57,7 +57,7 @@ Deno.test("removeStep() removes exactly what a model says, and nothing when only
   const model = new Map<string, EntryDraft>();
   for (let round = 0; round < 40; round++) {
     for (let n = 0; n < 25; n++) {
-      clock.advance(random.integer(0, 50));
+      clock.advance(25 * random.integer(0, 3));
       const entry = draft(`${pick(["app/", "lib/", ""])}${random.integer(0, 12)}`, {
         namespace: pick(["default", "other"]),
         scope: pick(SCOPES),
@@ -69,13 +69,13 @@ Deno.test("removeStep() removes exactly what a model says, and nothing when only
       model.set(nameOf(entry), entry);
     }
     const maybe = <T>(value: T): T | undefined => random.next() < 0.5 ? value : undefined;
-    const since = maybe(clock.now() - random.integer(0, 2000));
+    const since = maybe(clock.now() - 25 * random.integer(0, 80));
     const request = {
       namespace: pick(["default", "other"]),
       prefix: maybe(pick(["app/", "lib/1", ""])),
       writer: maybe(pick(WRITERS)),
       since,
-      until: maybe((since ?? clock.now() - 1000) + random.integer(1, 1000)),
+      until: maybe((since ?? clock.now() - 1000) + 25 * random.integer(1, 40)),
       protocol: maybe(pick(PROTOCOLS)),
       scope: maybe(pick(SCOPES)),
       scopes: maybe(["main", "pr/1"]),
@@ -120,13 +120,13 @@ Deno.test("removeStep() goes on where a step ended, and leaves what was written 
   let raced = false;
   cache.remove = async (keys, options) => {
     // Between the look and the removal somebody else takes the place of one of them.
-    if (!raced) await put(engine, draft("k7", { writer: "carl" }), "good");
+    if (!raced) await put(engine, draft("k1", { writer: "carl" }), "good");
     raced = true;
     return await remove(keys, options);
   };
   const gone = await removeAll(engine, { writer: "bert" });
   assert.equal(gone.length, 1499);
-  assert.deepEqual(await names(engine), ["default main plain k7"]);
+  assert.deepEqual(await names(engine), ["default main plain k1"]);
 });
 
 Deno.test("inspect() tells which scope a read gets, why not the others, and what happened", async () => {
@@ -156,6 +156,7 @@ Deno.test("inspect() tells which scope a read gets, why not the others, and what
     history: ["put main ci"],
   });
   assert.deepEqual(await told(["main"], "kv"), { entries: [], history: [] });
+  assert.deepEqual((await told(["main"])).history, ["put main ci"]);
 });
 
 Deno.test("inspect() says that an entry is incomplete, and which blob is not here", async () => {
@@ -222,4 +223,14 @@ Deno.test("audit() merges changes of tokens and entries by time, page by page", 
   for (const limit of [1, 2, 3, 7]) assert.deepEqual(await read(limit), whole, `pages of ${limit}`);
   assert.deepEqual(await read(3, { kinds: ["token"], writer: "local" }), ["create admin local"]);
   assert.deepEqual(await read(3, { kinds: ["put"], prefix: "k3" }), ["put k3"]);
+});
+
+Deno.test("removeStep() takes since itself, and not until", async () => {
+  await using dir = await tempDir();
+  await using engine = await openEngine(dir.path, { clock: new ManualClock() });
+  for (const created of [1000, 2000, 3000]) {
+    await put(engine, draft(`${created}`, { created }), "x");
+  }
+  const gone = await removeAll(engine, { since: 1000, until: 3000 });
+  assert.deepEqual(gone, ["default main plain 1000", "default main plain 2000"]);
 });

@@ -165,6 +165,44 @@ Deno.test("a change whose note alone is in the log never happened", async () => 
   await store.close();
 });
 
+Deno.test("a change that became durable though its append failed is in the audit once", async () => {
+  class LateLog extends MemoryLog {
+    fail = false;
+    override async append(records: readonly LogRecord[]): Promise<LogPosition> {
+      const position = await super.append(records);
+      if (!this.fail) return position;
+      throw new CacheError("unavailable", "Cannot sync: the disk is gone");
+    }
+  }
+  await using dir = await tempDir();
+  const log = new LateLog();
+  const store = new Audited(dir, log);
+  await store.open();
+  await put(store.index, "k", "1");
+  log.fail = true;
+  await assert.rejects(put(store.index, "k", "2", "bert"), { kind: "unavailable" });
+  log.fail = false;
+  await put(store.index, "k", "3", "carl");
+  assert.deepEqual(await store.told(), ["put k anne", "replace k bert", "replace k carl"]);
+  await store.close();
+});
+
+Deno.test("what a crash left torn at the end is cut off, and nothing of it comes back", async () => {
+  await using dir = await tempDir();
+  const store = new Audited(dir);
+  await store.open();
+  await put(store.index, "k", "1");
+  await store.close();
+  const path = `${store.folder}/${(await listFiles(store.folder))[0]}`;
+  const { size } = await Deno.stat(path);
+  await Deno.writeFile(path, new Uint8Array(5000).fill(0x89), { append: true });
+  await store.open();
+  assert.equal((await Deno.stat(path)).size, size);
+  await put(store.index, "k", "2");
+  assert.deepEqual(await store.told(), ["put k anne", "replace k anne"]);
+  await store.close();
+});
+
 Deno.test("files of the audit are rotated, and all of them stay below the limit", async () => {
   await using dir = await tempDir();
   const store = new Audited(dir);

@@ -65,7 +65,7 @@ Deno.test("commands work on a server and on a folder alike", async (t) => {
       assert.equal((await cli("rm", "a/b")).code, 3);
       assert.equal((await cli("get", "a/b")).code, 3);
       const dry = JSON.parse((await cli("rm", "--prefix", "a/", "--dry-run", "--json")).stdout);
-      assert.deepEqual(dry, { removed: 0, keys: ["a/c"], dry_run: true });
+      assert.deepEqual(dry, { removed: 0, matched: 1, keys: ["a/c"], dry_run: true });
       assert.equal((await cli("rm", "--prefix", "a/")).code, 0);
       assert.equal((await cli("has", "a/c")).code, 3);
 
