@@ -4,6 +4,7 @@ import { ManualClock } from "../core/clock.ts";
 import type { EntryDraft } from "../core/entry.ts";
 import type { RemoveRequest } from "../core/insight.ts";
 import { seededRandom } from "../test/helpers/random.ts";
+import { longOr } from "../test/helpers/long.ts";
 import { tempDir } from "../test/helpers/temp.ts";
 import { draft } from "../test/suites/metadata_index_world.ts";
 import { openEngine } from "./compose.ts";
@@ -55,7 +56,7 @@ Deno.test("removeStep() removes exactly what a model says, and nothing when only
   const clock = new ManualClock();
   await using engine = await openEngine(dir.path, { clock });
   const model = new Map<string, EntryDraft>();
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < longOr(40, 8); round++) {
     for (let n = 0; n < 25; n++) {
       clock.advance(25 * random.integer(0, 3));
       const entry = draft(`${pick(["app/", "lib/", ""])}${random.integer(0, 12)}`, {

@@ -85,7 +85,7 @@ Deno.test("a flip of any byte of the log costs one record at most, and never mak
   await fill(dir.path);
   const file = await logSegment(dir.path);
   const whole = await Deno.readFile(file);
-  const nth = longOr(7, 61);
+  const nth = longOr(7, 151);
   const lost = { records: 0, nothing: 0 };
   for (let at = 0; at < whole.length; at += nth) {
     const flipped = whole.slice();
