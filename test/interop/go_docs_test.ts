@@ -23,6 +23,8 @@ Deno.test("docs/tools/go.md: every command works, with go-cacher too", async () 
   await installGoCacher(go, bin);
   if (go !== "go") await Deno.symlink(go, `${bin}/go`);
   await writeModule(folder.join("src"), SMALL_MODULE);
+  // The pages of all tools begin where the executable was made.
+  await Deno.symlink(`${bin}/vitte-remote-cache`, folder.join("src/vitte-remote-cache"));
   const script = blocks.join("\n").replaceAll("http://127.0.0.1:8080", server.url);
   const ran = await run(["bash", "-euxo", "pipefail", "-c", script], {
     cwd: folder.join("src"),
