@@ -74,15 +74,18 @@ function equal(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): 
 }
 
 function forYourBuild(): string {
+  const program = `npx -y deno@2.9.6 run -A ${fromHere("../cli.ts")}`;
   return `
 For your build:
-  npx -y deno@2.9.6 task start                       # the cache, on http://127.0.0.1:8080
-  npx -y deno@2.9.6 run -A ${fromHere("../cli.ts")} token create me --allow read,write \\
-      --url http://127.0.0.1:8080 --token-file ~/.cache/vitte-remote-cache/admin.token > my.token
+  npx -y deno@2.9.6 task start            # the cache, on http://127.0.0.1:8080
 
-  # ccache
-  export CCACHE_REMOTE_STORAGE="http://127.0.0.1:8080/ccache|bearer-token=$(cat my.token)"
-  # Bazel, in .bazelrc
-  build --remote_cache=http://127.0.0.1:8080/bazel
-  build --remote_header=Authorization="Bearer <the token>"`;
+  # in your repository: finds its build tools, makes a token for each, prints their settings
+  ${program} setup
+  # one of them, written to files of yours alone
+  ${program} setup ccache --write
+  # what is wrong, and what to do
+  ${program} doctor
+
+  # any command: not run again while its inputs are the same
+  ${program} exec --input 'src/**' --output dist -- make dist`;
 }
