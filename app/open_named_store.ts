@@ -53,6 +53,9 @@ export function noStore({ logins }: StoreSettings): UsageError {
   return new UsageError(
     logins.length > 1 ? "no store is named, and there are several logins" : "no store is named",
     "give --url http://host:8080 (or VITTE_CACHE_URL) for a server, or --dir for a folder" +
+      (logins.length === 0
+        ? "\nnone yet? vitte-remote-cache serve starts one on this machine"
+        : "") +
       (logins.length > 1 ? `\nlogged in to: ${list}` : ""),
   );
 }
