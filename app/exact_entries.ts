@@ -1,9 +1,10 @@
 /** The entries of exactly one key, in every scope and of every tool. */
 import type { Entry, EntryKey } from "../core/entry.ts";
+import { MAX_KEY_BYTES } from "../core/limits.ts";
 import type { ScanItem, ScanOptions } from "../core/metadata_index.ts";
 
-/** Behind every key: no text in UTF-8 that one types is greater. */
-const LAST = "\u{10ffff}\u{10ffff}";
+/** Behind every key that begins with another, also behind one that somebody made of such characters. */
+const LAST = "\u{10ffff}".repeat(MAX_KEY_BYTES / 4);
 
 /** Finds them, complete or not, with one short scan a scope and tool. */
 export async function exactEntries(
