@@ -115,17 +115,26 @@ export class AuditTrail {
     }
   }
 
-  /** Writes what the log has and the files have not. @throws {CacheError} what can not be written */
+  /**
+   * Writes what the log has and the files have not.
+   * @throws {CacheError} what can not be written, and what reading the log throws; the files are
+   * behind then, for a newer row must not hide what is missing in front of it
+   */
   async catchUp(log: LogPort, rowsOf: RowsOfLog): Promise<void> {
     this.#behind = false;
-    let rows: ReadyRow[] = [];
-    for await (const row of rowsOf(log, this.#last)) {
-      rows.push(row);
-      if (rows.length < 1000) continue;
+    try {
+      let rows: ReadyRow[] = [];
+      for await (const row of rowsOf(log, this.#last)) {
+        rows.push(row);
+        if (rows.length < 1000) continue;
+        this.#appendAll(rows);
+        rows = [];
+      }
       this.#appendAll(rows);
-      rows = [];
+    } catch (thrown) {
+      this.#behind = true;
+      throw thrown;
     }
-    this.#appendAll(rows);
   }
 
   /** Notes that everything up to here is in the files. */

@@ -15,6 +15,8 @@ import type { IndexWriter } from "../contract.ts";
 import { MemoryLog } from "../memory_log.ts";
 import { checkAudit, readAudit } from "./read.ts";
 import type { ReadAuditOptions } from "./read.ts";
+import { openTrail } from "./trail.ts";
+import type { ReadyRow } from "./trail.ts";
 
 const LIMITS = { fileBytes: 1024 * 1024, totalBytes: 16 * 1024 * 1024 };
 
@@ -185,6 +187,22 @@ Deno.test("a change that became durable though its append failed is in the audit
   await put(store.index, "k", "3", "carl");
   assert.deepEqual(await store.told(), ["put k anne", "replace k bert", "replace k carl"]);
   await store.close();
+});
+
+Deno.test("rows that the log could not be read for are missed until they are there", async () => {
+  await using dir = await tempDir();
+  const trail = openTrail({ dir: dir.path, limits: LIMITS, report: () => {} });
+  try {
+    const unreadable = async function* (): AsyncGenerator<ReadyRow> {
+      throw new CacheError("internal", "Cannot read the log: the disk has trouble");
+    };
+    await assert.rejects(trail.catchUp(new MemoryLog(), unreadable), /the disk has trouble/);
+    assert.ok(trail.behind, "a newer row would hide the gap for ever");
+    await trail.catchUp(new MemoryLog(), async function* () {});
+    assert.ok(!trail.behind);
+  } finally {
+    trail.close();
+  }
 });
 
 Deno.test("what a crash left torn at the end is cut off, and nothing of it comes back", async () => {
