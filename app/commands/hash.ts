@@ -5,7 +5,7 @@ import { StatCache } from "../../client/tree/stat_cache.ts";
 import { digestHex } from "../../core/digest.ts";
 import { EXIT } from "../exit_codes.ts";
 import { Output } from "../output.ts";
-import { statFolder } from "../user_cache.ts";
+import { statFolder, warnNotKept } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 
 /** Adds `hash GLOB...`. */
@@ -22,7 +22,11 @@ export function addHash(program: Command, context: CommandContext): void {
       const { environment } = context;
       const { cwd, clock, interrupted: signal } = environment;
       const output = new Output(environment, options);
-      const statCache = StatCache.open(cwd, { folder: statFolder(environment), clock });
+      const statCache = StatCache.open(cwd, {
+        folder: statFolder(environment),
+        onNotKept: warnNotKept(output),
+        clock,
+      });
       const { digest, files } = await hashFiles(globFiles(patterns, cwd), {
         cwd,
         statCache,

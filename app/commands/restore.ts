@@ -13,7 +13,7 @@ import { EXIT } from "../exit_codes.ts";
 import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { attemptToItsEnd } from "../tolerance.ts";
-import { statFolder } from "../user_cache.ts";
+import { statFolder, warnNotKept } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
@@ -91,6 +91,7 @@ async function restore(
     (signal) =>
       restoreTree(cache.blobs(namespace), found.entries, placesFor(found), {
         statFolder: statFolder(environment),
+        onNotKept: warnNotKept(output),
         clock,
         outsideLinks: options.outsideLinks,
         onDone: (done) => progress.add(done),

@@ -9,7 +9,7 @@ import { EXIT } from "../exit_codes.ts";
 import { filesText, shown } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { attemptToItsEnd } from "../tolerance.ts";
-import { statFolder } from "../user_cache.ts";
+import { statFolder, warnNotKept } from "../user_cache.ts";
 import type { CommandContext } from "./context.ts";
 import { withStoreOptions } from "./context.ts";
 import type { TolerantWork } from "./tolerant_store.ts";
@@ -61,7 +61,12 @@ async function save(
   }));
   if (!found) return await tell("skipped");
   if (found.entry) return await tell("taken");
-  const treeOptions = { statFolder: statFolder(environment), clock, outsideLinks };
+  const treeOptions = {
+    statFolder: statFolder(environment),
+    onNotKept: warnNotKept(work.output),
+    clock,
+    outsideLinks,
+  };
   const scanned = scanPlaces(places, treeOptions);
   const bytes = bytesOf(scanned);
   using progress = new Progress(environment, key, bytes);

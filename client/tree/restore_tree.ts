@@ -11,6 +11,7 @@ import { fetchFiles } from "./fetch_files.ts";
 import type { FileGoal, Goal } from "./fetch_files.ts";
 import { readFile } from "./read_file.ts";
 import { StatCache } from "./stat_cache.ts";
+import type { StatCacheOptions } from "./stat_cache.ts";
 import { TargetFolder } from "./target_folder.ts";
 import { belowOf, pathIn, placeBelow } from "./tree_place.ts";
 import type { TreePlace } from "./tree_place.ts";
@@ -19,6 +20,8 @@ import type { TreePlace } from "./tree_place.ts";
 export interface RestoreTreeOptions extends SignalOptions {
   /** Folder of the stat caches; `undefined`: what stands there is compared by reading it. */
   readonly statFolder: string | undefined;
+  /** As {@linkcode StatCacheOptions}. */
+  readonly onNotKept?: StatCacheOptions["onNotKept"];
   readonly clock: Clock;
   /** Writes links that lead out of the tree too. Default false: a tree with one is refused. */
   readonly outsideLinks?: boolean | undefined;
@@ -181,8 +184,8 @@ class StatCaches {
   of(place: TreePlace): StatCache {
     let cache = this.#caches.get(place);
     if (!cache) {
-      const { statFolder: folder, clock } = this.#options;
-      cache = StatCache.open(place.path, { folder, clock });
+      const { statFolder: folder, clock, onNotKept } = this.#options;
+      cache = StatCache.open(place.path, { folder, clock, onNotKept });
       this.#caches.set(place, cache);
     }
     return cache;

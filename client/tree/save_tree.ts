@@ -11,6 +11,7 @@ import { CacheError, isKind } from "../../core/errors.ts";
 import { scanTree } from "./scan_tree.ts";
 import type { ScannedTree } from "./scan_tree.ts";
 import { StatCache } from "./stat_cache.ts";
+import type { StatCacheOptions } from "./stat_cache.ts";
 import type { TreePlace } from "./tree_place.ts";
 import { TreeUpload } from "./tree_upload.ts";
 
@@ -21,6 +22,8 @@ export const TREE_PROTOCOL = "tree";
 export interface SaveTreeOptions extends SignalOptions {
   /** Folder of the stat caches; `undefined`: every file is read. */
   readonly statFolder: string | undefined;
+  /** As {@linkcode StatCacheOptions}. */
+  readonly onNotKept?: StatCacheOptions["onNotKept"];
   readonly clock: Clock;
   /** Takes links that lead out of the tree too. Default false. */
   readonly outsideLinks?: boolean | undefined;
@@ -48,11 +51,11 @@ export interface SavedTree {
 /** As {@linkcode scanTree}, with the stat caches of these options. */
 export function scanPlaces(
   places: readonly TreePlace[],
-  { statFolder: folder, clock, outsideLinks }: SaveTreeOptions,
+  { statFolder: folder, clock, outsideLinks, onNotKept }: SaveTreeOptions,
 ): ScannedTree {
   return scanTree(places, {
     outsideLinks,
-    statCache: (root) => StatCache.open(root, { folder, clock }),
+    statCache: (root) => StatCache.open(root, { folder, clock, onNotKept }),
   });
 }
 

@@ -8,7 +8,8 @@
  * not remembered, and is read once more the next time.
  */
 import { join } from "node:path/posix";
-import { isKind, toCacheError } from "../../core/errors.ts";
+import { toCacheError } from "../../core/errors.ts";
+import type { CacheError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
 import { MAX_TREE_ENTRIES } from "../../core/limits.ts";
@@ -19,6 +20,11 @@ export interface StatCacheOptions {
   /** Folder for them, made (0700) when the first one is kept. `undefined`: nothing is remembered. */
   readonly folder: string | undefined;
   readonly clock: Clock;
+  /**
+   * Hears why rows could not be kept, as in a home that can not be written: files are then read
+   * again the next time. Default: whoever saves gets the error.
+   */
+  readonly onNotKept?: ((error: CacheError) => void) | undefined;
 }
 
 /** What `lstat` says of a file's state, as far as changes of its contents show in it. */
@@ -41,22 +47,27 @@ export class StatCache {
   readonly #old: Map<string, Row>;
   readonly #rows = new Map<string, Row>();
   readonly #root: string;
+  readonly #onNotKept: StatCacheOptions["onNotKept"];
 
   private constructor(
     root: string,
-    { clock, file, old }: { clock: Clock; file: string | undefined; old: Map<string, Row> },
+    { clock, file, old, onNotKept }:
+      & Pick<StatCacheOptions, "clock" | "onNotKept">
+      & { file: string | undefined; old: Map<string, Row> },
   ) {
     this.#root = root;
     this.#clock = clock;
     this.#file = file;
     this.#old = old;
+    this.#onNotKept = onNotKept;
   }
 
   /** Opens what is known of the files below `root`, an absolute path. What is damaged is nothing. */
-  static open(root: string, { folder, clock }: StatCacheOptions): StatCache {
+  static open(root: string, { folder, clock, onNotKept }: StatCacheOptions): StatCache {
     const name = digestOf(new TextEncoder().encode(root)).slice(7, 39);
     const file = folder === undefined ? undefined : join(folder, `${name}.json`);
-    return new StatCache(root, { clock, file, old: file ? readRows(file, root) : new Map() });
+    const old: Map<string, Row> = file ? readRows(file, root) : new Map();
+    return new StatCache(root, { clock, file, old, onNotKept });
   }
 
   /** The digest of the file at `path`, relative to the root, if it did not change since. */
@@ -84,8 +95,21 @@ export class StatCache {
     if (settled) this.#rows.set(path, rowOf(stat, digest));
   }
 
-  /** Rows for the next time; written beside and renamed (0600). Files not met again are dropped. */
+  /**
+   * Rows for the next time; written beside and renamed (0600). Files not met again are dropped.
+   * @throws {CacheError} when they can not be kept and nobody else hears of it
+   */
   save(): void {
+    try {
+      this.#keep();
+    } catch (thrown) {
+      const error = toCacheError(thrown, "stat_cache.save");
+      if (!this.#onNotKept) throw error;
+      this.#onNotKept(error);
+    }
+  }
+
+  #keep(): void {
     if (this.#file === undefined) return;
     const same = this.#rows.size === this.#old.size &&
       [...this.#rows].every(([path, row]) => this.#old.get(path) === row);
@@ -134,11 +158,10 @@ function readRows(file: string, root: string): Map<string, Row> {
   let text: string;
   try {
     text = Deno.readTextFileSync(file);
-  } catch (thrown) {
-    // Whatever can not be read is not known: files are then read, as they were the first time.
-    if (thrown instanceof Deno.errors.NotFound) return new Map();
-    if (isKind(toCacheError(thrown, "stat_cache.read"), "permission_denied")) return new Map();
-    throw thrown;
+  } catch {
+    // Whatever can not be read is not known, why ever: files are then read, as they were the first
+    // time. What is wrong with the folder is told when rows are kept there.
+    return new Map();
   }
   return parseRows(text, root);
 }
