@@ -52,12 +52,15 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
   const done = new AbortController();
   const pipes = printed
     ? Promise.all([
-      printed.stdout.read(child.stdout, done.signal),
-      printed.stderr.read(child.stderr, done.signal),
+      printed.stdout.read(child.stdout, { clock, signal: done.signal }),
+      printed.stderr.read(child.stderr, { clock, signal: done.signal }),
     ])
-    : Promise.resolve();
+    : Promise.resolve([]);
+  // Heard below, when the program has ended: until then it must not be left alone.
+  pipes.catch(() => {});
   const { code, signal } = await child.status;
-  const whole = await within(pipes, clock, done);
+  const shownMs = () => printed ? Math.max(printed.stdout.shownMs(), printed.stderr.shownMs()) : 0;
+  const whole = await within(pipes, { clock, done, shownMs });
   return { status: programStatus(code), signalled: signal !== null, whole };
 }
 
@@ -98,19 +101,26 @@ function forward(child: Deno.ChildProcess, { interrupted, interactive }: ChildOp
   }
 }
 
-/** Waits for the pipes' ends; a process that was left behind may hold them for ever. */
+/**
+ * Waits for the pipes' ends; a process that was left behind may hold them for ever. While whoever
+ * reads our own output takes his time, the pipes may well be full of what the program printed.
+ */
 async function within(
   pipes: Promise<unknown>,
-  clock: Clock,
-  done: AbortController,
+  { clock, done, shownMs }: { clock: Clock; done: AbortController; shownMs: () => number },
 ): Promise<boolean> {
   const late = new AbortController();
-  const timer = clock.sleep(EXEC_PIPE_GRACE_MS, done.signal).then(
-    () => late.abort(new DOMException("a process still prints", "TimeoutError")),
-    () => {
-      // The pipes ended first.
-    },
-  );
+  const [began, shownBefore] = [clock.monotonic(), shownMs()];
+  const watch = async () => {
+    for (let waited = 0; waited < EXEC_PIPE_GRACE_MS;) {
+      await clock.sleep(EXEC_PIPE_GRACE_MS - waited, done.signal);
+      waited = clock.monotonic() - began - (shownMs() - shownBefore);
+    }
+    late.abort(new DOMException("a process still prints", "TimeoutError"));
+  };
+  const timer = watch().catch(() => {
+    // The pipes ended first.
+  });
   try {
     await abortable(pipes, late.signal);
     return true;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { isKind } from "../../core/errors.ts";
+import { EXEC_PIPE_GRACE_MS } from "../../core/limits.ts";
 import { Secret } from "../../core/secret.ts";
 import type { ChildOptions } from "./child.ts";
 import { printedBytes, runChild } from "./child.ts";
@@ -9,10 +11,17 @@ import { SecretSearch } from "./secret_scanner.ts";
 
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
 
+/** A clock on which the grace is over in 5 ms. */
+const fast: Clock = {
+  ...systemClock,
+  monotonic: () => systemClock.monotonic() * EXEC_PIPE_GRACE_MS / 5,
+  sleep: (ms, signal) => systemClock.sleep(ms * 5 / EXEC_PIPE_GRACE_MS, signal),
+};
+
 /** Runs a line of shell and keeps what it prints. */
 async function shell(
   line: string,
-  options: Partial<ChildOptions> & { room?: number; show?: () => void } = {},
+  options: Partial<ChildOptions> & { room?: number; show?: () => void | Promise<void> } = {},
 ) {
   const { room = 1000, show = () => {}, ...rest } = options;
   const search = new SecretSearch([{ name: "KEY", value: new Secret("hunter2-hunter2") }]);
@@ -24,7 +33,7 @@ async function shell(
       room: shared,
       show(part) {
         seen += text(part);
-        show();
+        return show();
       },
     });
   const printed = { stdout: kept(), stderr: kept() };
@@ -86,9 +95,30 @@ Deno.test("runChild keeps nothing that holds a secret", async () => {
 });
 
 Deno.test("runChild does not wait for a process that was left behind with the pipe", async () => {
-  const clock = { ...systemClock, sleep: (_: number, s?: AbortSignal) => systemClock.sleep(5, s) };
-  const ran = await shell("sleep 2 & echo done", { clock });
+  const ran = await shell("sleep 2 & echo done", { clock: fast });
   assert.deepEqual([ran.status, ran.whole, ran.stdout], [0, false, undefined]);
+});
+
+Deno.test("runChild loses nothing where whoever reads what is printed takes his time", async () => {
+  // More than one part, and less than a pipe holds: the program ends while the first one is shown.
+  const ran = await shell("printf %060000d 0; printf done >&2; printf %05000d 1", {
+    clock: fast,
+    room: 100_000,
+    show: () => systemClock.sleep(20),
+  });
+  assert.deepEqual([ran.status, ran.whole, ran.stdout?.length], [0, true, 65_000]);
+});
+
+Deno.test("runChild waits for the program also when what it printed can not be shown", async () => {
+  // Nobody hears a rejection before the program has ended, and a process must not end of it.
+  await assert.rejects(
+    shell("echo one; sleep 0.02; exit 3", {
+      show() {
+        throw new Error("no space left on device");
+      },
+    }),
+    /no space left/,
+  );
 });
 
 Deno.test("runChild closes the pipe when nobody listens to us", async () => {

@@ -2,6 +2,7 @@
 import { abortable } from "../../core/abort.ts";
 import { concat } from "../../core/bytes.ts";
 import type { ByteStream } from "../../core/bytes.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { SecretScanner } from "./secret_scanner.ts";
 
@@ -17,6 +18,9 @@ export class Printed {
   readonly #room: Room;
   #parts: Bytes[] | undefined = [];
   #problem: string | undefined;
+  #shownMs = 0;
+  /** What the clock says, from when on a part is being shown. */
+  #showing: { readonly clock: Clock; readonly since: number } | undefined;
 
   constructor(
     options: {
@@ -36,6 +40,12 @@ export class Printed {
     return found === undefined ? this.#problem : `${found} is in what it printed`;
   }
 
+  /** Milliseconds that was waited for whoever reads what is shown, until now. */
+  shownMs(): number {
+    if (!this.#showing) return this.#shownMs;
+    return this.#shownMs + this.#showing.clock.monotonic() - this.#showing.since;
+  }
+
   /** All that was printed; `undefined` when there is a {@linkcode problem}. */
   bytes(): Bytes | undefined {
     return this.problem === undefined && this.#parts ? concat(this.#parts) : undefined;
@@ -45,14 +55,17 @@ export class Printed {
    * Reads the stream to its end, or until the signal aborts. When nobody listens to us any more the
    * stream is closed, and the program hears of it as it would without us.
    */
-  async read(stream: ByteStream, signal: AbortSignal): Promise<void> {
+  async read(
+    stream: ByteStream,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  ): Promise<void> {
     const reader = stream.getReader();
     try {
       while (true) {
         const { done, value } = await abortable(reader.read(), signal);
         if (done) return;
         this.#keep(value);
-        await this.#show(value);
+        await this.#shown(value, clock);
       }
     } catch (thrown) {
       if (!signal.aborted && !(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
@@ -60,6 +73,16 @@ export class Printed {
     } finally {
       // Closes the pipe; after its end this does nothing.
       await reader.cancel();
+    }
+  }
+
+  async #shown(part: Bytes, clock: Clock): Promise<void> {
+    this.#showing = { clock, since: clock.monotonic() };
+    try {
+      await this.#show(part);
+    } finally {
+      this.#shownMs = this.shownMs();
+      this.#showing = undefined;
     }
   }
 
