@@ -164,7 +164,7 @@ export class Execution {
       interactive: environment.interactive,
       clock,
       printed,
-      onStart: (pid) => lock?.mark(pid),
+      onStart: (pid) => this.#mark(pid, lock),
     });
     const cost = Math.round(clock.monotonic() - began);
     const report = { key, result: "ran", cost, status: this.#statusOf(end) } as const;
@@ -188,6 +188,16 @@ export class Execution {
       bytes,
     );
     return { ...report, ...stored };
+  }
+
+  /** The program runs by now: what fails here must not leave it alone. */
+  #mark(pid: number, lock: OutputLock | undefined): void {
+    try {
+      lock?.mark(pid);
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#parts.output.warn(`no later run will wait for this one if it is killed: ${shown(why)}`);
+    }
   }
 
   /** Why a run that ended well may not be stored, as far as it is not for its outputs. */

@@ -31,7 +31,7 @@ export interface OutputLock extends Disposable {
   readonly waited: boolean;
   /** Whether a program of an earlier run, which was killed, is still at work. */
   readonly strayed: boolean;
-  /** Says which process writes the outputs from now on. */
+  /** Says which process writes the outputs from now on. @throws what the system threw */
   mark(pid: number): void;
 }
 
@@ -160,9 +160,20 @@ async function isStill(path: string, file: Deno.FsFile): Promise<boolean> {
 }
 
 function unlock({ path, file, alone }: Held): void {
-  // A shared one may have other holders, who would not meet those who come after a removal.
-  if (alone) Deno.removeSync(path);
-  file.close();
+  try {
+    // A shared one may have other holders, who would not meet those who come after a removal. If
+    // somebody cleaned up meanwhile, the file of this name is another run's.
+    if (alone && isStillNow(path, file)) Deno.removeSync(path);
+  } catch {
+    // A file that stays does no harm: it is the lock on it that counts, and the build is done.
+  } finally {
+    file.close();
+  }
+}
+
+function isStillNow(path: string, file: Deno.FsFile): boolean {
+  const [mine, there] = [file.statSync(), Deno.lstatSync(path)];
+  return there.ino === mine.ino && there.dev === mine.dev;
 }
 
 function nameOf(path: string): string {

@@ -115,6 +115,18 @@ Deno.test("lockOutputs leaves no file for an output behind", async () => {
   assert.equal((await listFiles(dir.path)).length, 2);
 });
 
+Deno.test("the lock is given back though somebody cleaned its folder up, and another's file stays", async () => {
+  await using dir = await tempDir();
+  const options = { folder: dir.join("locks"), clock: systemClock, signal: never };
+  const first = await lockOutputs(["/p/a"], options);
+  await Deno.remove(options.folder, { recursive: true });
+  const second = await lockOutputs(["/p/a"], options);
+  first[Symbol.dispose]();
+  assert.equal(await attempt(options.folder, ["/p/a"]), "waits", "the second one's is still there");
+  await Deno.remove(options.folder, { recursive: true });
+  second[Symbol.dispose]();
+});
+
 async function marked(folder: string): Promise<string[]> {
   const names = await listFiles(folder);
   const texts = await Promise.all(names.map((name) => Deno.readTextFile(`${folder}/${name}`)));

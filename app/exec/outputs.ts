@@ -19,9 +19,10 @@ import { draftOf, storePrinted } from "./stored_run.ts";
 /** Outputs before and after a run. */
 export class OutputWatch {
   readonly #paths: readonly string[];
-  readonly #before: Snapshot;
+  /** Text: why it is not known. */
+  readonly #before: Snapshot | string;
 
-  private constructor(paths: readonly string[], before: Snapshot) {
+  private constructor(paths: readonly string[], before: Snapshot | string) {
     this.#paths = paths;
     this.#before = before;
   }
@@ -34,21 +35,33 @@ export class OutputWatch {
     paths: readonly string[],
     { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<OutputWatch> {
-    const before = snapshot(paths);
-    await settle(before, clock, signal);
+    let before: Snapshot;
+    try {
+      before = snapshot(paths);
+      await settle(before, clock, signal);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      return new OutputWatch(paths, unseen(thrown));
+    }
     return new OutputWatch(paths, before);
   }
 
   /**
    * Looks at the outputs after the run: why they may not be stored, or how many bytes they have.
+   * That they can not be looked at is such a reason, and no failure of the run.
    */
   end(secrets: SecretSearch): { readonly problem?: string | undefined; readonly bytes: number } {
-    const problem = this.#problem(secrets);
-    const files = problem === undefined ? [...snapshot(this.#paths).keys()] : [];
-    return { problem, bytes: files.reduce((sum, path) => sum + lstatSync(path).size, 0) };
+    try {
+      const problem = this.#problem(secrets);
+      const files = problem === undefined ? [...snapshot(this.#paths).keys()] : [];
+      return { problem, bytes: files.reduce((sum, path) => sum + lstatSync(path).size, 0) };
+    } catch (thrown) {
+      return { problem: unseen(thrown), bytes: 0 };
+    }
   }
 
   #problem(secrets: SecretSearch): string | undefined {
+    if (typeof this.#before === "string") return this.#before;
     for (const path of this.#paths) {
       const missing = lstatSync(path, { throwIfNoEntry: false }) === undefined;
       if (missing) return `it did not make its output ${path}`;
@@ -123,6 +136,13 @@ export async function restoreOutputs(
 function placesOf({ root, outputs }: RunRequest): TreePlace[] {
   // Links on the way to an output are the caller's own; nothing in it is written through one.
   return outputs.map((path) => ({ path, name: relative(root, path), anchor: dirname(path) }));
+}
+
+/** Words for a person, of files that may not be read or went away under one's eyes. */
+function unseen(thrown: unknown): string {
+  const { code, path } = thrown as { code?: unknown; path?: unknown };
+  const where = typeof path === "string" ? ` ${path}` : "";
+  return `its outputs can not be looked at: ${typeof code === "string" ? code : "failed"}${where}`;
 }
 
 function changes(a: Snapshot, b: Snapshot): string[] {
