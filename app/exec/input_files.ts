@@ -1,6 +1,7 @@
 /** From patterns to the files that a run reads. */
 import { resolve } from "node:path";
-import { globFiles } from "../../client/tree/glob_files.ts";
+import { filesAt, globFiles } from "../../client/tree/glob_files.ts";
+import { compareText } from "../../core/text_order.ts";
 
 /**
  * The files and links that these patterns match, as absolute paths.
@@ -9,6 +10,11 @@ import { globFiles } from "../../client/tree/glob_files.ts";
  */
 export function matchingFiles(patterns: readonly string[], cwd: string): string[] {
   return globFiles(patterns, cwd).map((path) => resolve(cwd, path));
+}
+
+/** The files and links in an absolute folder, as absolute paths in one order everywhere. */
+export function filesIn(folder: string): string[] {
+  return filesAt("", folder).sort(compareText).map((path) => resolve(folder, path));
 }
 
 /** Whether `path` is `place` or stands below it; both are absolute. */

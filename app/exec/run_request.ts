@@ -1,12 +1,15 @@
 /** What a run is asked for, and everything that its result depends on. */
-import { lstatSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { relative } from "node:path";
+import { digestOf } from "../../core/digest.ts";
 import type { Digest } from "../../core/digest.ts";
+import { CacheError } from "../../core/errors.ts";
+import { MAX_TREE_ENTRIES } from "../../core/limits.ts";
 import { findExecutable } from "./executable.ts";
 import type { RunFacts, RunInput } from "./exec_key.ts";
 import { linkDigest } from "./exec_key.ts";
 import type { FileDigests } from "./file_digests.ts";
-import { isAtOrBelow, matchingFiles } from "./input_files.ts";
+import { filesIn, isAtOrBelow, matchingFiles } from "./input_files.ts";
 
 /** One run as the command line asks for it. */
 export interface RunRequest {
@@ -40,9 +43,7 @@ export interface Surroundings {
 export function runFacts(request: RunRequest, { env, digests }: Surroundings): RunFacts {
   const { cwd, root, words, outputs } = request;
   const programs = findExecutable(words[0], { cwd, path: env("PATH") });
-  // What the run writes is no input, though a pattern may match it.
-  const inputs = matchingFiles(request.inputs, cwd)
-    .filter((path) => !outputs.some((output) => isAtOrBelow(path, output)));
+  const inputs = new Inputs(request, digests);
   return {
     os: Deno.build.os,
     arch: Deno.build.arch,
@@ -51,22 +52,70 @@ export function runFacts(request: RunRequest, { env, digests }: Surroundings): R
     words,
     programs: programs.map((path) => digests.of(path)),
     variables: new Map(request.variables.map((name) => [name, env(name)])),
-    inputs: inputs.map((path) => inputOf(path, nameIn(root, path), digests)),
+    inputs: inputs.all(),
     outputs: outputs.map((path) => nameIn(root, path)).sort(),
     printed: request.printed,
   };
 }
 
-function inputOf(path: string, name: string, digests: FileDigests): RunInput {
-  if (!lstatSync(path).isSymbolicLink()) {
-    const kind = (statSync(path).mode & 0o111) === 0 ? "file" : "program";
-    return { path: name, kind, digest: digests.of(path) };
+/** The inputs of one request, and what links among them lead to. */
+class Inputs {
+  readonly #request: RunRequest;
+  readonly #digests: FileDigests;
+  /** Folders behind links, each taken once: links may go in circles. */
+  readonly #entered = new Set<string>();
+  #behindLinks = 0;
+
+  constructor(request: RunRequest, digests: FileDigests) {
+    this.#request = request;
+    this.#digests = digests;
   }
-  const target = readlinkSync(path);
-  const contents: Digest | undefined = statSync(path, { throwIfNoEntry: false })?.isFile()
-    ? digests.of(path)
-    : undefined;
-  return { path: name, kind: "link", digest: linkDigest(target, contents) };
+
+  all(): RunInput[] {
+    const { inputs, cwd, root } = this.#request;
+    return matchingFiles(inputs, cwd).filter((path) => this.#isInput(path))
+      .map((path) => this.#input(path, nameIn(root, path)));
+  }
+
+  /** What the run writes is no input, though a pattern may match it. */
+  #isInput(path: string): boolean {
+    return !this.#request.outputs.some((output) => isAtOrBelow(path, output));
+  }
+
+  #input(path: string, name: string): RunInput {
+    if (!lstatSync(path).isSymbolicLink()) {
+      const kind = (statSync(path).mode & 0o111) === 0 ? "file" : "program";
+      return { path: name, kind, digest: this.#digests.of(path) };
+    }
+    const far = statSync(path, { throwIfNoEntry: false });
+    const contents = far?.isFile()
+      ? this.#digests.of(path)
+      : far?.isDirectory()
+      ? this.#folder(realpathSync(path))
+      : undefined;
+    return { path: name, kind: "link", digest: linkDigest(readlinkSync(path), contents) };
+  }
+
+  /** Of everything in a folder that a link leads to; `undefined` when it counts already. */
+  #folder(folder: string): Digest | undefined {
+    if (this.#entered.has(folder)) return undefined;
+    this.#entered.add(folder);
+    const paths = filesIn(folder).filter((path) => this.#isInput(path));
+    this.#behindLinks += paths.length;
+    if (this.#behindLinks > MAX_TREE_ENTRIES) {
+      throw new CacheError(
+        "invalid_argument",
+        `Cannot use the links among the inputs: more than ${MAX_TREE_ENTRIES} files are behind them`,
+        { operation: "exec.read", hint: "!PATTERN takes a link out" },
+      );
+    }
+    const found = paths.map((path) => this.#input(path, relative(folder, path)));
+    return digestOf(
+      new TextEncoder().encode(
+        JSON.stringify(found.map(({ path, kind, digest }) => [path, kind, digest])),
+      ),
+    );
+  }
 }
 
 /** A path relative to the root where it is below it; empty for the root itself. */

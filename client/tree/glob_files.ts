@@ -49,7 +49,8 @@ function matched(pattern: string, cwd: string): string[] {
   }
 }
 
-function filesAt(path: string, cwd: string): string[] {
+/** The files and links at and below `path`, but for `.git`; relative to `cwd`, in no order. */
+export function filesAt(path: string, cwd: string): string[] {
   const at = join(cwd, path);
   try {
     if (!Deno.lstatSync(at).isDirectory) return [path];
