@@ -161,7 +161,10 @@ async function holdsAlready(
     (await readFile({ name: entry.path, path, below, stat, digest: undefined, cache }, { signal }))
       .digest;
   if (digest !== entry.digest) return false;
-  if (((stat.mode ?? 0) & 0o7777) !== entry.mode) Deno.chmodSync(path, entry.mode);
+  if (((stat.mode ?? 0) & 0o7777) === entry.mode) return true;
+  // The mode would be that of all its names, and they may stand anywhere.
+  if (stat.nlink !== null && stat.nlink > 1) return false;
+  Deno.chmodSync(path, entry.mode);
   return true;
 }
 

@@ -245,3 +245,22 @@ Deno.test("folders that are listed before and behind their contents get their mo
     "a/l": "link b",
   });
 });
+
+Deno.test("a file with another name outside of the tree keeps its mode and bytes there", async () => {
+  await using world = await treeWorld();
+  world.write("tree/run", "same", 0o755);
+  world.write("tree/text", "new");
+  await world.save("k", ["tree"]);
+  Deno.mkdirSync(join(world.to, "tree"));
+  for (const [name, text] of [["run", "same"], ["text", "old"]] as const) {
+    Deno.writeTextFileSync(join(world.to, name), text, { mode: 0o600 });
+    Deno.linkSync(join(world.to, name), join(world.to, "tree", name));
+  }
+  await world.restore("k");
+  for (const [name, text] of [["run", "same"], ["text", "old"]] as const) {
+    assert.equal(Deno.readTextFileSync(join(world.to, name)), text);
+    assert.equal(Deno.statSync(join(world.to, name)).mode! & 0o777, 0o600, name);
+    Deno.removeSync(join(world.to, name));
+  }
+  assert.deepEqual(picture(world.to), picture(world.from));
+});
