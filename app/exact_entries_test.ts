@@ -8,7 +8,9 @@ import { exactEntries } from "./exact_entries.ts";
 Deno.test("exactEntries() ends where somebody made keys of the last characters there are", async () => {
   const cache = createMemoryCache();
   const put = (key: string) => cache.put(draft(key), bytesSource(new Uint8Array(1)));
-  for (const count of [1, 2, 3, (MAX_KEY_BYTES - 4) / 4]) await put(`k${"\u{10ffff}".repeat(count)}`);
+  for (const count of [1, 2, 3, (MAX_KEY_BYTES - 4) / 4]) {
+    await put(`k${"\u{10ffff}".repeat(count)}`);
+  }
   await put("\u{10ffff}".repeat(MAX_KEY_BYTES / 4));
   let scans = 0;
   const counted: Pick<typeof cache, "scan"> = {

@@ -21,6 +21,7 @@ import { toCacheError } from "../../core/errors.ts";
 import type { UsageQuery, UsageRow } from "../../core/insight.ts";
 import { USAGE_DAYS, USAGE_FLUSH_MS, USAGE_HOURS } from "../../core/limits.ts";
 import { USAGE_GROUPS_PER_HOUR } from "../../core/limits.ts";
+import { isDamage } from "../../index/sqlite/errors.ts";
 import { addUsage, NO_USAGE, OTHERS, USAGE_FIELDS } from "./tally.ts";
 import type { UsageDelta } from "./tally.ts";
 
@@ -30,15 +31,15 @@ const UNITS = [
   { unit: "hour", ms: HOUR_MS, keep: USAGE_HOURS },
   { unit: "day", ms: 24 * HOUR_MS, keep: USAGE_DAYS },
 ] as const;
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS names (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,
-  name BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS usage (
+const SCHEMA = [
+  `CREATE TABLE IF NOT EXISTS names (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,
+  name BLOB NOT NULL) STRICT`,
+  `CREATE TABLE IF NOT EXISTS usage (
   unit TEXT NOT NULL, at INTEGER NOT NULL, tool TEXT NOT NULL, no INTEGER NOT NULL,
   ${USAGE_FIELDS.map((field) => `${field} INTEGER NOT NULL`).join(", ")},
-  PRIMARY KEY (unit, at, tool, no)) STRICT, WITHOUT ROWID;
-PRAGMA user_version = ${VERSION};
-`;
+  PRIMARY KEY (unit, at, tool, no)) STRICT, WITHOUT ROWID`,
+  `PRAGMA user_version = ${VERSION}`,
+];
 
 /** Options of {@linkcode openUsage}. */
 export interface UsageOptions {
@@ -53,11 +54,15 @@ export interface UsageOptions {
 /** Lines that wait at most, while the file can not be written. */
 const MAX_WAITING = 20_000;
 
-/** Opens the file; a damaged one is made anew, since it holds nothing but statistics. */
+/**
+ * Opens the file; a damaged one is made anew, since it holds nothing but statistics.
+ * @throws {CacheError} when it can not be opened now: a full disk is no reason to lose a year
+ */
 export function openUsage(options: UsageOptions): UsageStore {
   try {
     return new UsageStore(connect(options.path), options);
   } catch (thrown) {
+    if (!isDamage(thrown) && !isForeign(thrown)) throw toCacheError(thrown, "usage.open");
     options.report(toCacheError(thrown, "usage.open"));
     for (const suffix of ["", "-wal", "-shm"]) removeIfThere(options.path + suffix);
     return new UsageStore(connect(options.path), options);
@@ -213,15 +218,23 @@ export class UsageStore implements Disposable {
 function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    // One by one: what `exec` throws has no code.
+    db.prepare("PRAGMA journal_mode = WAL").get();
+    db.prepare("PRAGMA synchronous = NORMAL").run();
     const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
     if (version > VERSION) throw new TypeError(`Cannot read usage of version ${version}`);
-    db.exec(SCHEMA);
+    for (const statement of SCHEMA) db.prepare(statement).run();
     return db;
   } catch (thrown) {
     db.close();
     throw thrown;
   }
+}
+
+/** Whether it holds other tables, or those of a newer version. */
+function isForeign(thrown: unknown): boolean {
+  const SQL_ERROR = 1;
+  return thrown instanceof TypeError || (thrown as { errcode?: unknown }).errcode === SQL_ERROR;
 }
 
 function removeIfThere(path: string): void {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { noSeal } from "../../codec/seal.ts";
 import { ManualClock } from "../../core/clock.ts";
 import { USAGE_DAYS, USAGE_GROUPS_PER_HOUR, USAGE_HOURS } from "../../core/limits.ts";
 import type { AccessEvent } from "../../server/deps.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
+import { LazyUsage } from "./lazy.ts";
 import { openUsage } from "./store.ts";
 import { NO_USAGE, OTHERS, UsageTally } from "./tally.ts";
 import type { UsageDelta } from "./tally.ts";
@@ -149,4 +151,27 @@ Deno.test("openUsage() makes a damaged file anew and says so", async () => {
   store.add([delta()]);
   assert.equal(store.query({ by: "tool" })[0]?.hits, 1);
   assert.equal(told.length, 1);
+});
+
+Deno.test("usage that can not be opened now is not counted, ends nothing, and loses nothing", async () => {
+  await using dir = await tempDir();
+  const path = dir.join("usage.sqlite");
+  const told: string[] = [];
+  const report = (error: Error) => void told.push(error.message);
+  const options = { path, context, clock: new ManualClock(), report };
+  {
+    using store = openUsage(options);
+    store.add([delta()]);
+  }
+  using usage = new LazyUsage(options);
+  {
+    using other = new DatabaseSync(path);
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    usage.add([delta()]);
+    usage.add([delta()]);
+    assert.equal(told.length, 1, told.join());
+    assert.throws(() => usage.query({ by: "tool" }), /locked/);
+  }
+  usage.add([delta({ hits: 5 })]);
+  assert.equal(usage.query({ by: "tool" })[0]?.hits, 6);
 });
