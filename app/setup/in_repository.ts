@@ -8,7 +8,7 @@ export type Tracking = "outside" | "tracked" | "untracked";
 
 /**
  * Asks Git about a file whose folder is there, by the folder that it is really in. Without a
- * program `git`, everything inside of a repository counts as tracked.
+ * program `git`, or where it will not say, everything inside of a repository counts as tracked.
  */
 export async function trackingOf(path: string): Promise<Tracking> {
   const folder = await Deno.realPath(dirname(path));
@@ -24,7 +24,8 @@ export async function trackingOf(path: string): Promise<Tracking> {
     return (await child.output()).code;
   };
   try {
-    if (await git("rev-parse", "--is-inside-work-tree") !== 0) return "outside";
+    // It refuses repositories of other users, for one; what is tracked in them is tracked.
+    if (await git("rev-parse", "--is-inside-work-tree") !== 0) return "tracked";
     if (await git("ls-files", "--error-unmatch", "--", name) === 0) return "tracked";
     return await git("check-ignore", "-q", "--", name) === 0 ? "outside" : "untracked";
   } catch (thrown) {

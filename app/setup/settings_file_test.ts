@@ -94,6 +94,16 @@ Deno.test("settings: no secret goes to a file that Git tracks, or would", async 
     const linked = { path, lines: ["x"], remark: HASH };
     assert.equal(await writeMarked("bazel", linked, WET), "refused");
   });
+  await t.step("in a repository that Git refuses to look into", async () => {
+    await using other = await tempDir();
+    await git(other.path, "init", "-q");
+    const tracked = { path: other.join("rc"), lines: ["x"], remark: HASH };
+    await Deno.writeTextFile(tracked.path, "mine\n");
+    await git(other.path, "add", "rc");
+    await git(other.path, "config", "core.repositoryFormatVersion", "99");
+    assert.equal(await writeMarked("bazel", tracked, WET), "refused");
+    assert.equal(await Deno.readTextFile(tracked.path), "mine\n");
+  });
   await t.step("ignored is fine", async () => {
     await Deno.writeTextFile(`${dir.path}/.gitignore`, "secret\n");
     assert.equal(await writeMarked("bazel", file("secret"), WET), "written");
