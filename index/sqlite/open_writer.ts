@@ -102,6 +102,10 @@ async function bringUp(
   }
 }
 
+function isAppendFailure(error: unknown): boolean {
+  return error instanceof CacheError && error.operation === "audit.append";
+}
+
 /** The audit up to the end of the log. A disk without room for it does not close the store. */
 async function bringUpAudit(
   { context, options }: { context: RecordContext; options: IndexWriterOptions },
@@ -112,7 +116,8 @@ async function bringUpAudit(
   try {
     await trail.catchUp(log, (from, after) => rowsOfLog(from, after, { context, report }));
   } catch (error) {
-    if (!trail.behind) {
+    // What the log itself does not give is no matter of room.
+    if (!isAppendFailure(error)) {
       trail.close();
       throw error;
     }
