@@ -39,6 +39,7 @@ export function identityOptions(
   }
   const serverKey = toBase64Url(parsed.serverKey);
   const encrypted = parseServerUrl(url.value).base.startsWith("https:");
+  if (!encrypted && new URL(origin).hostname.endsWith(".localhost")) throw unsureName(origin, url);
   if (encrypted && known.proved(origin, serverKey) !== undefined) return {};
   return {
     checkIdentity: true,
@@ -52,6 +53,21 @@ export function identityOptions(
       }
     },
   };
+}
+
+/**
+ * Such a name is this machine's by convention, but it is the resolver that says where it leads, and
+ * every server answers to it: whoever is there could relay the proof and read the token.
+ */
+function unsureName(origin: string, { origin: from }: { readonly origin: string }): CacheError {
+  return new CacheError(
+    "permission_denied",
+    `Cannot send the token to ${origin}: only ${from} names it, and it may be another machine`,
+    {
+      operation: "config.trust",
+      hint: `write localhost or 127.0.0.1; if you trust it: ${PROGRAM} login ${origin}`,
+    },
+  );
 }
 
 /** A server, and the token that may be sent to it. */

@@ -142,6 +142,19 @@ Deno.test("hostile configuration: another url gets nothing of the real token", a
   }
 });
 
+Deno.test("hostile configuration: a name below localhost, which a resolver may lead anywhere, gets nothing", () =>
+  world(async ({ run, token }) => {
+    await using thief = startThief(() => new Response("", { status: 404 }));
+    const url = thief.url.replace("127.0.0.1", "thief.localhost");
+    for (const args of [["whoami"], ["get", "k"]]) {
+      const ran = await run(url, { args });
+      assert.equal(ran.code, 1);
+      assert.match(ran.err, /it may be another machine/);
+    }
+    assert.deepEqual(thief.asked, []);
+    assertNothingStolen(thief, token);
+  }));
+
 Deno.test("hostile configuration: a url that relays the proof of the real server gets nothing", () =>
   world(async ({ server, run, token }) => {
     for (const host of ["the thief's", "the real one's"]) {
