@@ -32,20 +32,20 @@ export class Output {
   }
   /** A remark for a person; silent with `--json`. */
   note(text: string): void {
-    if (!this.json) this.#environment.stderr(`${PROGRAM}: ${text}\n`);
+    if (!this.json) say(this.#environment, `${PROGRAM}: ${text}\n`);
   }
   /** A line of a server's log; also with `--json`. */
   log(text: string): void {
-    this.#environment.stderr(`${PROGRAM}: ${text}\n`);
+    say(this.#environment, `${PROGRAM}: ${text}\n`);
   }
   /** Something that is wrong but does not stop the command. */
   warn(text: string, hint?: string): void {
-    this.#environment.stderr(`${PROGRAM}: warning: ${text}\n`);
+    say(this.#environment, `${PROGRAM}: warning: ${text}\n`);
     this.#hint(hint);
   }
   /** A failure: one error line, then hint lines. */
   error(message: string, hint?: string): void {
-    this.#environment.stderr(`${PROGRAM}: error: ${shown(message)}\n`);
+    say(this.#environment, `${PROGRAM}: error: ${shown(message)}\n`);
     this.#hint(hint);
   }
   /** A failure as a machine wants it, if `--json` was given, and as a person does. */
@@ -75,14 +75,26 @@ export class Output {
 
   #hint(hint: string | undefined): void {
     for (const line of hint?.split("\n") ?? []) {
-      this.#environment.stderr(`${PROGRAM}: hint: ${shown(line)}\n`);
+      say(this.#environment, `${PROGRAM}: hint: ${shown(line)}\n`);
     }
   }
 
   async #line(value: unknown): Promise<void> {
     const text = `${JSON.stringify(value)}\n`;
-    if (this.#aside) this.#environment.stderr(text);
+    if (this.#aside) say(this.#environment, text);
     else await this.#environment.stdout(text);
+  }
+}
+
+/**
+ * Writes a remark to standard error. Where that can not be written (a log on a full disk, nobody
+ * listens any more) there is nobody to be told, and no build and no server may end for it.
+ */
+export function say({ stderr }: Pick<Environment, "stderr">, data: string | Uint8Array): void {
+  try {
+    stderr(data);
+  } catch {
+    // The exit code is what is left to say something with.
   }
 }
 

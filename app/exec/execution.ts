@@ -6,7 +6,7 @@ import type { ExitCode } from "../exit_codes.ts";
 import { EXIT, programStatus } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import type { Output } from "../output.ts";
-import { shown } from "../output.ts";
+import { say, shown } from "../output.ts";
 import type { Tolerance } from "../tolerance.ts";
 import { attemptToItsEnd } from "../tolerance.ts";
 import { statFolder } from "../user_cache.ts";
@@ -142,8 +142,18 @@ export class Execution {
     }, { bytes: bytesOfRun(entry) });
     if (!printed) return undefined;
     await environment.stdout(printed.stdout);
-    environment.stderr(printed.stderr);
+    say(environment, printed.stderr);
     return true;
+  }
+
+  /** A program's words on standard error reach nobody where they can not be written, as without us. */
+  #showError(part: Uint8Array): void {
+    try {
+      this.#parts.environment.stderr(part);
+    } catch (thrown) {
+      // Then the program hears of it.
+      if (thrown instanceof Deno.errors.BrokenPipe) throw thrown;
+    }
   }
 
   async #runProgram(facts: RunFacts, lock?: OutputLock): Promise<ExecutionReport> {
@@ -154,7 +164,11 @@ export class Execution {
     const room = { left: MAX_EXEC_PRINTED_BYTES };
     const printed = {
       stdout: new Printed({ show: environment.stdout, scanner: secrets.scanner(), room }),
-      stderr: new Printed({ show: environment.stderr, scanner: secrets.scanner(), room }),
+      stderr: new Printed({
+        show: (part) => this.#showError(part),
+        scanner: secrets.scanner(),
+        room,
+      }),
     };
     const began = clock.monotonic();
     const end = await runChild({
