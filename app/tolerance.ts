@@ -155,13 +155,17 @@ export async function attemptToItsEnd<T>(
   }
 }
 
+/** Parts of a cache, far and in a folder, as the operations of their errors name them. */
+const CACHE_PARTS = /^(?:client|pack|cas|index|log|lock|writer|object_store)\./;
+
 /**
- * Whether a failure is that of a server: it can not be reached, is slow, refuses, is full or talks
- * nonsense. What the caller asked for, his own files and a hostile tree are not.
+ * Whether a failure is the cache's: it can not be reached, is slow, refuses, is full, is damaged, is
+ * held by another process or talks nonsense. What the caller asked for, his own files and a hostile
+ * tree are not.
  */
-export function isCacheTrouble(error: CacheError): boolean {
-  const far = error.operation?.startsWith("client.") === true;
-  return far && TROUBLE.has(error.kind);
+export function isCacheTrouble({ operation = "", kind }: CacheError): boolean {
+  if (operation === "lock.take") return true;
+  return CACHE_PARTS.test(operation) && TROUBLE.has(kind);
 }
 
 /** Milliseconds that so many bytes may take. */

@@ -77,6 +77,10 @@ Deno.test("isCacheTrouble is a server's trouble, not the caller's files or a hos
   for (const kind of ["invalid_argument", "cancelled", "conflict"] as const) {
     assert.ok(!isCacheTrouble(far(kind)), kind);
   }
+  const near = { pack: "quota_exceeded", index: "unavailable", cas: "corrupt" } as const;
+  for (const [part, kind] of Object.entries(near)) {
+    assert.ok(isCacheTrouble(new CacheError(kind, "Cannot", { operation: `${part}.x` })), part);
+  }
   const tree = new CacheError("corrupt", "Cannot restore", { operation: "tree.restore" });
   assert.ok(!isCacheTrouble(tree));
 });

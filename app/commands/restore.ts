@@ -74,12 +74,12 @@ async function restore(
     readonly work: TolerantWork;
   },
 ): Promise<ExitCode> {
-  const { opened: { cache }, flags: { namespace }, tolerance, output } = work;
+  const { flags: { namespace }, tolerance, output } = work;
   const { clock, cwd } = environment;
   const lookup = { namespace, scopes: ["main"], protocol: TREE_PROTOCOL, key };
   const found = await tolerance.attempt(
     "look for the tree",
-    (signal, onList) => findTree(cache, lookup, { signal, fallbacks, onList }),
+    (signal, onList) => findTree(work.cache, lookup, { signal, fallbacks, onList }),
     { answers: 1 + fallbacks.length },
   );
   if (!found) return await missed();
@@ -89,7 +89,7 @@ async function restore(
     tolerance,
     "restore the tree",
     (signal) =>
-      restoreTree(cache.blobs(namespace), found.entries, placesFor(found), {
+      restoreTree(work.cache.blobs(namespace), found.entries, placesFor(found), {
         statFolder: statFolder(environment),
         onNotKept: warnNotKept(output),
         clock,

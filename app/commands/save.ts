@@ -50,14 +50,14 @@ async function save(
     readonly work: TolerantWork;
   },
 ): Promise<ExitCode> {
-  const { opened: { cache }, flags: { namespace }, tolerance } = work;
+  const { flags: { namespace }, tolerance } = work;
   const { clock } = environment;
   const { outsideLinks, tag = [] } = options;
   const places = placesOf(paths, environment.cwd);
   const draft: EntryDraft = { ...treeDraft(key, namespace), tags: tag, created: clock.now() };
   const lookup = { ...draft, scopes: [draft.scope], bodyOnly: true };
   const found = await tolerance.attempt("look for the key", async (signal) => ({
-    entry: await cache.find(lookup, { signal }),
+    entry: await work.cache.find(lookup, { signal }),
   }));
   if (!found) return await tell("skipped");
   if (found.entry) return await tell("taken");
@@ -74,7 +74,7 @@ async function save(
   const saved = await attemptToItsEnd(
     tolerance,
     "save the tree",
-    (signal) => saveScanned(cache, draft, scanned, { ...treeOptions, signal, onDone }),
+    (signal) => saveScanned(work.cache, draft, scanned, { ...treeOptions, signal, onDone }),
     { bytes },
   );
   return await tell(saved?.outcome ?? "skipped", saved);

@@ -1,6 +1,8 @@
 /** A store for commands that stand in the middle of somebody's build. */
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { Cache } from "../../core/cache.ts";
+import { CacheError } from "../../core/errors.ts";
 import { TOLERANT_STALL_MS } from "../../core/limits.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
@@ -13,7 +15,8 @@ import { storeFlags } from "./context.ts";
 
 /** What the work of {@linkcode onTolerantStore} is given. */
 export interface TolerantWork {
-  readonly opened: Opened;
+  /** For what is attempted: throws where the store could not be opened, and then nothing is. */
+  readonly cache: Cache;
   readonly output: Output;
   readonly flags: StoreFlags;
   readonly tolerance: Tolerance;
@@ -38,8 +41,28 @@ export async function onTolerantStore(
   const { onError } = command.opts<{ onError: OnError }>();
   const output = new Output(environment, flags);
   const patience = onError === "warn" ? { idleMs: TOLERANT_STALL_MS } : {};
-  await using opened = await openNamedStore(environment, { ...flags, ...patience });
   const { clock, interrupted } = environment;
   const tolerance = new Tolerance({ output, clock, interrupted, onError });
-  context.end(await work({ opened, output, flags, tolerance }));
+  let found: Opened | undefined;
+  try {
+    found = await openNamedStore(environment, { ...flags, ...patience });
+  } catch (thrown) {
+    interrupted.throwIfAborted();
+    tolerance.give("open the cache", thrown);
+  }
+  await using opened = found;
+  const cache = (): Cache => {
+    if (opened) return opened.cache;
+    throw new CacheError("internal", "Cannot use the cache: it was not opened");
+  };
+  context.end(
+    await work({
+      get cache() {
+        return cache();
+      },
+      output,
+      flags,
+      tolerance,
+    }),
+  );
 }
