@@ -25,7 +25,7 @@ export class SecretSearch {
   constructor(secrets: readonly NamedSecret[]) {
     this.#needles = secrets.filter(isSearchable).map(({ name, value }) => ({
       name,
-      bytes: Buffer.from(value.reveal()),
+      bytes: Buffer.from(textOf(value)),
     }));
     this.#longest = Math.max(TOKEN_BYTES, ...this.#needles.map(({ bytes }) => bytes.length));
   }
@@ -78,7 +78,12 @@ export class SecretScanner {
 
 /** Whether a value is long enough to be searched for. */
 export function isSearchable({ value }: NamedSecret): boolean {
-  return Buffer.byteLength(value.reveal()) >= MIN_SECRET_BYTES;
+  return Buffer.byteLength(textOf(value)) >= MIN_SECRET_BYTES;
+}
+
+/** Without the line's end that many a secret was pasted with: programs print it without. */
+function textOf(value: Secret<string>): string {
+  return value.reveal().trim();
 }
 
 function holdsToken(bytes: Buffer): boolean {

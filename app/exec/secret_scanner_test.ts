@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Secret } from "../../core/secret.ts";
-import { SecretSearch } from "./secret_scanner.ts";
+import { isSearchable, SecretSearch } from "./secret_scanner.ts";
 
 const TOKEN = `vrc_0123456789abcdef_${"A".repeat(43)}_${"Q".repeat(43)}`;
 const secret = (name: string, value: string) => ({ name, value: new Secret(value) });
@@ -45,4 +45,10 @@ Deno.test("SecretSearch looks into texts such as names of files", () => {
   const search = new SecretSearch([secret("KEY", "hunter2-hunter2")]);
   assert.equal(search.in("out/hunter2-hunter2.txt"), "KEY");
   assert.equal(search.in("out/file"), undefined);
+});
+
+Deno.test("SecretSearch finds a value without the line's end that it was pasted with", () => {
+  const search = new SecretSearch([{ name: "KEY", value: new Secret(" hunter2-hunter2\n") }]);
+  assert.equal(search.in("key=hunter2-hunter2;"), "KEY");
+  assert.ok(!isSearchable({ name: "KEY", value: new Secret("short\n\n\n") }));
 });
