@@ -193,10 +193,10 @@ Deno.test("rows that the log could not be read for are missed until they are the
   await using dir = await tempDir();
   const trail = openTrail({ dir: dir.path, limits: LIMITS, report: () => {} });
   try {
-    const unreadable = async function* (): AsyncGenerator<ReadyRow> {
-      throw new CacheError("internal", "Cannot read the log: the disk has trouble");
-    };
-    await assert.rejects(trail.catchUp(new MemoryLog(), unreadable), /the disk has trouble/);
+    const trouble = new CacheError("internal", "Cannot read the log: the disk has trouble");
+    const next = () => Promise.reject<IteratorResult<ReadyRow>>(trouble);
+    const unreadable = { [Symbol.asyncIterator]: () => ({ next }) };
+    await assert.rejects(trail.catchUp(new MemoryLog(), () => unreadable), trouble);
     assert.ok(trail.behind, "a newer row would hide the gap for ever");
     await trail.catchUp(new MemoryLog(), async function* () {});
     assert.ok(!trail.behind);
