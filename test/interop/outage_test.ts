@@ -10,6 +10,7 @@ import { run, runtimeFolder, SOURCE_PROGRAM, startServer } from "../helpers/real
 import type { RealServer } from "../helpers/real_server.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { gradle } from "../helpers/tools/gradle.ts";
+import { metro } from "../helpers/tools/metro.ts";
 import { nx } from "../helpers/tools/nx.ts";
 import { turborepo } from "../helpers/tools/turborepo.ts";
 
@@ -71,16 +72,17 @@ function judge(what: string, built: Timed, healthy: Timed): void {
   assert.ok(cost < MOST_SECONDS, `${what} costs ${cost} s, want less than ${MOST_SECONDS} s`);
 }
 
-for (const tool of [nx, turborepo(true), gradle]) {
+for (const tool of [nx, turborepo(true), gradle, metro]) {
   Deno.test(`${tool.tool} builds under with, whatever becomes of the server`, async (t) => {
     await using folder = await tempDir();
     let healthy: Timed | undefined;
     await t.step("healthy: the second build is all hits", async () => {
-      await using server = await startServer(folder.join("store"));
-      const under = withWords(server.url, await writerOf(server));
-      const given = { url: "", token: "", under };
       // Programs and packages that are used for the first time are no part of the comparison.
-      await timed(tool, folder.join("warm"), given, "warm");
+      await using other = await startServer(folder.join("warm store"));
+      const warm = withWords(other.url, await writerOf(other));
+      await timed(tool, folder.join("warm"), { url: "", token: "", under: warm });
+      await using server = await startServer(folder.join("store"));
+      const given = { url: "", token: "", under: withWords(server.url, await writerOf(server)) };
       healthy = await timed(tool, folder.join("one"), given);
       assert.match(healthy.said, tool.miss);
       const second = await timed(tool, folder.join("two"), given);
