@@ -151,7 +151,7 @@ const DESCRIPTION =
   "know the token, that is a warning and the command gets no variable, so that no tool waits " +
   "for a cache that is down. While the command runs the tools ask a relay on this machine, which " +
   "tells them of a miss when the cache hangs or goes away. It has a token of its own; the real one " +
-  "is not handed on, and an administrator's can not be used. Ends with the command's own status.";
+  "is handed to Rush alone, an administrator's to nobody. Ends with the command's own status.";
 
 const EXAMPLES = `
 Examples:

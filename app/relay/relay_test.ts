@@ -214,15 +214,20 @@ Deno.test("an answer before the end of an upload is passed on, and the rest of i
 Deno.test("a server that hangs costs everybody together one wait; then it is left alone, and found again", async () => {
   const clock = new ManualClock();
   const hung = Promise.withResolvers<void>();
+  let back = false;
   const answer = async (request: Request) => {
     if (!new URL(request.url).pathname.endsWith("healthz")) await hung.promise;
-    return new Response(BYTES, { headers: OURS });
+    // A proxy in front of a server that is down answers, too.
+    return new Response(BYTES, back ? { headers: OURS } : {});
   };
   await before(answer, async ({ ask, relay }, asked) => {
-    const first = [NX, TURBO, GRADLE].map((target) => ask(target));
-    await until(() => asked.length === 3, "three requests arrive");
-    clock.advance(RELAY_WAIT_MS);
-    for (const got of await Promise.all(first)) {
+    const first = [NX, TURBO].map((target) => ask(target));
+    await until(() => asked.length === 2, "two requests arrive");
+    clock.advance(RELAY_WAIT_MS - 1);
+    const last = ask(GRADLE);
+    await until(() => asked.length === 3, "a third one arrives");
+    clock.advance(1);
+    for (const got of await Promise.all([...first, last])) {
       assert.equal(got.status, 404);
       await got.body?.cancel();
     }
@@ -233,9 +238,15 @@ Deno.test("a server that hangs costs everybody together one wait; then it is lef
     assert.equal(put.status, 403);
     assert.equal(asked.length, 3, "a server that is left alone was asked");
 
-    hung.resolve();
     clock.advance(RELAY_REST_MS);
     await until(() => asked.length === 4, "the relay looks whether it is back");
+    await until(() => clock.sleeping === 1, "it goes on resting");
+    assert.equal((await ask(NX, { method: "HEAD" })).status, 404);
+    assert.equal(asked.length, 4, "a proxy was taken for the server");
+    back = true;
+    hung.resolve();
+    clock.advance(RELAY_REST_MS);
+    await until(() => asked.length === 5, "the relay looks again");
     await until(() => clock.sleeping === 0, "it is taken for well");
     const again = await ask(NX);
     assert.deepEqual(await again.bytes(), BYTES);

@@ -15,10 +15,10 @@ import { nx } from "../helpers/tools/nx.ts";
 import { turborepo } from "../helpers/tools/turborepo.ts";
 
 /**
- * Seconds that an outage may cost a build: one wait of 2 s, or 4 s for a large upload, and a second
- * for the machine that runs the test.
+ * Seconds that an outage may cost a build: one wait of 2 s (4 s for a large upload), and as much for
+ * the tool's own doing. On top of it the machine may be half as fast as it was for the healthy build.
  */
-const MOST_SECONDS = 5;
+const MOST_SECONDS = 4;
 const HIDDEN = /warning: the cache failed while the command ran: \d+ answers? became/;
 
 /** What happens to a server, as words between `with` and the tool, or as a step of the task. */
@@ -69,7 +69,8 @@ function judge(what: string, built: Timed, healthy: Timed): void {
       `costs ${cost.toFixed(1)} s`,
   );
   assert.match(built.said, HIDDEN, built.said);
-  assert.ok(cost < MOST_SECONDS, `${what} costs ${cost} s, want less than ${MOST_SECONDS} s`);
+  const most = MOST_SECONDS + healthy.seconds;
+  assert.ok(cost < most, `${what} costs ${cost} s, want less than ${most} s`);
 }
 
 for (const tool of [nx, turborepo(true), gradle, metro]) {
