@@ -79,7 +79,6 @@ export class AnswerBody {
     this.#patience.wait();
     const { done, value } = await this.#readOrLate();
     this.#patience.moved(value?.length);
-    this.#late.throwIfAborted();
     this.#received += value?.length ?? 0;
     if (!done) return value;
     if (this.size !== undefined && this.size !== this.#received) throw broken();

@@ -277,6 +277,55 @@ Deno.test("uploads to a server that hangs are dropped, small and large", async (
   }
 });
 
+Deno.test("a body that stands still is given up, small or large", async () => {
+  for (const size of [1000, LARGE.length]) {
+    const clock = new ManualClock();
+    const sent = Promise.withResolvers<void>();
+    const answer = () => {
+      let parts = 0;
+      const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: (controller) => {
+          if (parts++ === 0) return controller.enqueue(BYTES);
+          sent.resolve();
+          return new Promise(() => {});
+        },
+      }, { highWaterMark: 0 });
+      return new Response(body, { headers: { ...OURS, "content-length": `${size}` } });
+    };
+    await before(answer, async ({ ask, relay }) => {
+      const asked = ask(TURBO).then((got) => got.ok ? got.bytes().then(String) : got.text());
+      const outcome = asked.catch(() => "broken");
+      await sent.promise;
+      await until(() => {
+        clock.advance(RELAY_WAIT_MS / 4);
+        return relay.report().outages === 1;
+      }, "the body is given up");
+      assert.match(await outcome, size > SMALL_BODY_BYTES ? /^broken$/ : /timeout/);
+    }, clock);
+  }
+});
+
+Deno.test("who sends all of a body first and listens then has his answer, though the server is gone", async () => {
+  await using server = turningServer([]);
+  await withRelay(server.url, async ({ relay }) => {
+    const bytes = 16 * 1024 * 1024;
+    const { hostname, port } = new URL(relay.url);
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const write = async (part: Uint8Array) => {
+      for (let at = 0; at < part.length;) at += await connection.write(part.subarray(at));
+    };
+    const head = `PUT ${NX} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n` +
+      `authorization: Bearer ${relay.token.reveal()}\r\ncontent-length: ${bytes}\r\n\r\n`;
+    await write(new TextEncoder().encode(head));
+    for (let sent = 0; sent < bytes; sent += LARGE.length) {
+      await write(LARGE.subarray(0, bytes - sent));
+    }
+    const buffer = new Uint8Array(4096);
+    const count = await connection.read(buffer);
+    assert.match(new TextDecoder().decode(buffer.subarray(0, count ?? 0)), /^HTTP\/1\.1 403 /);
+  });
+});
+
 Deno.test("a path that can be read in two ways goes nowhere", async () => {
   await before(() => new Response(BYTES, { headers: OURS }), async ({ ask, relay }, asked) => {
     for (const target of ["/nx//v1/cache/1", "/nx/v1/cache/%2f"]) {
