@@ -98,8 +98,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return { authenticate };
 }
 
-/** The token in the header: Bearer first, then the password of Basic; its user is ignored. */
-function presented(authorization: string): string | undefined {
+/**
+ * The token in an Authorization header: Bearer first, then the password of Basic, whose user is
+ * ignored; `undefined` if there is none.
+ */
+export function presented(authorization: string): string | undefined {
   if (authorization.length > MAX_HEADER_CHARACTERS) return undefined;
   // Two headers of one name arrive as one value, joined by a comma and a blank.
   const credentials = authorization.split(/,\s+/);

@@ -285,3 +285,23 @@ export const EXEC_STRAY_MS = 10_000;
 
 /** Bytes of inputs and programs of one run from which on their digests are noted for the next time. */
 export const EXEC_REMEMBER_BYTES = 1024 * 1024;
+
+/**
+ * Milliseconds that `with` lets a build wait for the head of an answer, for the next bytes of a
+ * body, and once in all on top of what a body may take: what an outage costs. As `TOLERANT_ANSWER_MS`.
+ */
+export const RELAY_WAIT_MS = 2_000;
+
+/**
+ * Milliseconds that it lets a build wait for the answer to a large upload, of which the last
+ * megabytes are still in buffers on the way when the whole of it has been sent.
+ */
+export const RELAY_UPLOAD_WAIT_MS = 4_000;
+
+/**
+ * Milliseconds for which `with` leaves a cache alone that was down, before it looks whether it is
+ * back; doubled with each outage up to the second number, so that one which comes and goes costs less
+ * and less.
+ */
+export const RELAY_REST_MS = 10_000;
+export const RELAY_LONGEST_REST_MS = 300_000;

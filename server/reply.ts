@@ -17,6 +17,9 @@ import { watchResponse } from "./response_stream.ts";
 const CHALLENGE = `Basic realm="${REALM}", Bearer realm="${REALM}"`;
 const DIGEST_PREFIX = 12;
 
+/** What a reply needs of the server. */
+export type ReplyDeps = Pick<ServerDeps, "clock" | "counters" | "log">;
+
 /** What is known of a request's answer so far. */
 export class Reply {
   readonly tally: Tally = { received: 0, sent: 0, digest: undefined, lookup: false, cost: 0 };
@@ -24,7 +27,7 @@ export class Reply {
   principal = "";
   /** When the token ends, in milliseconds since 1970. */
   expires: number | undefined;
-  readonly #deps: ServerDeps;
+  readonly #deps: ReplyDeps;
   readonly #method: string;
   readonly #id: string;
   readonly #started: number;
@@ -32,7 +35,7 @@ export class Reply {
   #route: Route | undefined;
   #origin: string | undefined;
 
-  constructor(deps: ServerDeps, request: Request, id: string) {
+  constructor(deps: ReplyDeps, request: Request, id: string) {
     this.#deps = deps;
     this.#method = request.method;
     this.#id = id;

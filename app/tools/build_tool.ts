@@ -94,6 +94,11 @@ export interface BuildTool {
   readonly verbs: readonly Verb[];
   /** How the token travels. */
   readonly tokenBy: string;
+  /**
+   * Whether address or token always stand in a file: then the other one, in a variable, has to be
+   * the server's own, also where a relay stands in front of it. Default false.
+   */
+  readonly direct?: true;
   settings(address: CacheAddress, user: UserFolders): ToolSettings;
 }
 

@@ -80,6 +80,7 @@ export const RUSH: BuildTool = {
   programs: [],
   verbs: ["read", "write"],
   tokenBy: "Authorization: Bearer, from RUSH_BUILD_CACHE_CREDENTIAL",
+  direct: true,
   settings: (address) => ({
     ...NO_SETTINGS,
     variables: [

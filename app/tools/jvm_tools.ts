@@ -46,6 +46,7 @@ export const MAVEN: BuildTool = {
   programs: [],
   verbs: ["read", "write"],
   tokenBy: "Authorization: Basic, from the server entry in settings.xml",
+  direct: true,
   settings: (address, { home }) => {
     const properties: [string, string][] = [
       ["enabled", "true"],

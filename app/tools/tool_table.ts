@@ -29,10 +29,12 @@ export function isToolName(word: string): word is ToolName {
  * Variables that tell every tool of the cache at once, for a child that may start any of them:
  * each tool's own, `VITTE_<TOOL>_URL` for those whose settings are files, `VITTE_CACHE_URL` and
  * `VITTE_TOKEN`. `env` gives what is set already, for values that are put in front of others.
+ * `server` is the server itself where `address` is that of a relay. Default: they are the same.
  */
 export function everyToolsVariables(
   address: CacheAddress,
   user: UserFolders,
+  server: CacheAddress = address,
 ): Map<string, string> {
   const all = new Map<string, string>([
     ["VITTE_CACHE_URL", namespaceUrl(address.url, "default")],
@@ -40,8 +42,9 @@ export function everyToolsVariables(
   ]);
   for (const name of TOOL_NAMES) {
     const tool = name === "moon" ? "bazel" : name;
-    all.set(`VITTE_${name.toUpperCase()}_URL`, toolUrl(tool, address));
-    for (const variable of TOOLS[name].settings(address, user).variables) {
+    const where = TOOLS[name].direct ? server : address;
+    all.set(`VITTE_${name.toUpperCase()}_URL`, toolUrl(tool, where));
+    for (const variable of TOOLS[name].settings(where, user).variables) {
       all.set(variable.name, joined(variable, user));
     }
   }

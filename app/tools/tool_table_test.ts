@@ -79,3 +79,16 @@ Deno.test("a child gets the variables of all tools, and keeps what was set where
   assert.match(all.get("MAVEN_ARGS") ?? "", /^-B -Dmaven\.build\.cache\.remote\.enabled=true /);
   assert.match(all.get("CCACHE_REMOTE_STORAGE") ?? "", /^http:.*\/ns\/team\/ccache\|bearer-token=/);
 });
+
+Deno.test("under a relay only tools with half of their settings in files get the server's own", () => {
+  const relay = { ...ADDRESS, url: "http://127.0.0.1:1", token: "vrc_local" };
+  const all = everyToolsVariables(relay, user(), ADDRESS);
+  const own = [...all].filter(([, value]) => value.includes(":8080") || value.includes(TOKEN));
+  assert.deepEqual(own.map(([name]) => name).sort(), [
+    "MAVEN_ARGS",
+    "RUSH_BUILD_CACHE_CREDENTIAL",
+    "VITTE_MAVEN_URL",
+    "VITTE_RUSH_URL",
+  ]);
+  assert.match(all.get("CCACHE_REMOTE_STORAGE") ?? "", /^http:\/\/127.0.0.1:1\/.*=vrc_local/);
+});

@@ -42,6 +42,12 @@ class Fixture {
     return this.run("with", token, command, options);
   }
 
+  /** Runs a shell script under `with` that finds the executable in `$0`. */
+  async own(token: string, script: string): Promise<Ran> {
+    await Deno.mkdir(this.#dir.join("home"), { recursive: true });
+    return await this.with(token, ["sh", "-c", script, this.#program]);
+  }
+
   /** As {@linkcode with}, for one of the two. */
   run(
     name: "with" | "exec",
@@ -87,7 +93,7 @@ function variables(text: string): Map<string, string> {
 Deno.test("with gives a command every tool's variables, and ends as the command does", async () => {
   await withFixture(async (fixture, server) => {
     const token = await fixture.token("ci", "--allow", "read,write");
-    const ran = await fixture.with(token, ["env"]);
+    const ran = await fixture.with(token, ["env"], { words: ["--no-relay"] });
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(ran.stderr, "");
     const env = variables(ran.stdout);
@@ -106,6 +112,51 @@ Deno.test("with gives a command every tool's variables, and ends as the command 
     assert.equal((await fixture.with(token, [])).code, 125);
     const folder = await fixture.with(token, ["true"], { words: ["--dir", "/x"] });
     assert.equal(folder.code, 125, folder.stderr);
+  });
+});
+
+Deno.test("with gives its command a relay of its own, whose token is good nowhere else", async () => {
+  await withFixture(async (fixture, server) => {
+    const token = await fixture.token("ci", "--allow", "read,write");
+    const proxy = { HTTP_PROXY: "http://127.0.0.1:9", NO_PROXY: "127.0.0.1" };
+    const ran = await fixture.with(token, ["env"], { env: proxy });
+    assert.equal(ran.stderr, "");
+    const env = variables(ran.stdout);
+    const [url, local] = [env.get("VITTE_CACHE_URL") ?? "", env.get("VITTE_TOKEN") ?? ""];
+    assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
+    assert.notEqual(url, server.url);
+    assert.notEqual(local, token);
+    assert.equal(env.get("TURBO_API"), `${url}/turborepo`);
+    assert.equal(env.get("TURBO_TOKEN"), local);
+    assert.equal(env.get("NO_PROXY"), "127.0.0.1,127.0.0.1");
+    assert.equal(env.get("no_proxy"), "127.0.0.1");
+    const real = [...env].filter(([, value]) => value.includes(token)).map(([name]) => name);
+    assert.deepEqual(real, ["RUSH_BUILD_CACHE_CREDENTIAL"]);
+
+    const direct = await fetch(`${server.url}/v1/whoami`, {
+      headers: { authorization: `Bearer ${local}` },
+    });
+    await direct.body?.cancel();
+    assert.equal(direct.status, 401);
+    // Nothing is left when the command has ended.
+    const port = Number(new URL(url).port);
+    await assert.rejects(
+      Deno.connect({ hostname: "127.0.0.1", port }),
+      Deno.errors.ConnectionRefused,
+    );
+  });
+});
+
+Deno.test("with: the client's own commands go through the relay", async () => {
+  await withFixture(async (fixture) => {
+    const token = await fixture.token("ci", "--allow", "read,write");
+    const script = 'cd "$HOME" && head -c 3000000 /dev/urandom > large && echo small > small && ' +
+      'for f in small large; do "$0" put "k/$f" $f && "$0" get "k/$f" | cmp - $f || exit 9; done; ' +
+      '"$0" save tree small large && rm small && "$0" restore tree && cat small';
+    const ran = await fixture.own(token, script);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /small\n$/);
+    assert.doesNotMatch(ran.stderr, /warning/);
   });
 });
 
@@ -145,8 +196,8 @@ Deno.test("with hands on no administrator's token, and none for another namespac
     assert.ok(!variables(other.stdout).has("CCACHE_REMOTE_STORAGE"));
     const right = await fixture.with(token, ["env"], { words: ["--namespace", "web"] });
     assert.equal(
-      variables(right.stdout).get("VITTE_GRADLE_URL"),
-      `${server.url}/ns/web/gradle`,
+      variables(right.stdout).get("VITTE_RUSH_URL"),
+      `${server.url}/ns/web/rush`,
       right.stderr,
     );
   });
@@ -177,7 +228,11 @@ Deno.test("with and exec go by the repository's configuration, and a hostile one
     try {
       await config(server.url);
       const good = await fixture.with(token, ["env"], options);
-      assert.equal(variables(good.stdout).get("VITTE_CACHE_URL"), server.url, good.stderr);
+      assert.equal(
+        variables(good.stdout).get("VITTE_RUSH_URL"),
+        `${server.url}/rush`,
+        good.stderr,
+      );
 
       await config(`http://127.0.0.1:${thief.addr.port}`);
       const bad = await fixture.with(token, ["env"], options);

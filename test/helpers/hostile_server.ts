@@ -77,6 +77,68 @@ export const problem = (status: number, kind: string, more: Record<string, unkno
     headers: { "content-type": PROBLEM_MEDIA_TYPE, ...OURS },
   });
 
+/** What a {@linkcode turningServer} does to everybody who asks for more than who he is. */
+export const TURNS = {
+  "status 500": ["HTTP/1.1 500 Oops\r\ncontent-length: 3\r\n\r\nno!"],
+  "a log-in page": [
+    "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>",
+  ],
+  "garbage": ["\x00\x01\x02 this is no HTTP\r\n\r\n\r\n"],
+  "a connection that ends": [],
+  "a body that breaks off": [
+    `HTTP/1.1 200 OK\r\n${HEADERS.requestId}: 1\r\ncontent-length: 1000\r\n\r\nshort`,
+  ],
+  "a byte a second": [
+    `HTTP/1.1 200 OK\r\n${HEADERS.requestId}: 1\r\ncontent-length: 1000\r\n\r\n`,
+    ..."x".repeat(30),
+  ],
+} as const;
+
+/** A server that is well when it is asked who one is, and hostile from then on. */
+export function turningServer(turn: readonly string[]): AsyncDisposable & { readonly url: string } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.Conn>();
+  const who = JSON.stringify({
+    id: "0",
+    name: "ci",
+    verbs: ["read", "write"],
+    namespaces: ["*"],
+    scope: "main",
+    read_scopes: ["main"],
+    expires: null,
+  });
+  const well = `HTTP/1.1 200 OK\r\n${HEADERS.requestId}: 1\r\nconnection: close\r\n` +
+    `content-type: application/json\r\ncontent-length: ${who.length}\r\n\r\n${who}`;
+  const serve = async (connection: Deno.Conn) => {
+    open.add(connection);
+    try {
+      const buffer = new Uint8Array(65_536);
+      const count = await connection.read(buffer);
+      const head = new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+      for (const part of / \/v1\/whoami /.test(head) ? [well] : turn) {
+        await connection.write(new TextEncoder().encode(part));
+        if (part.length === 1) await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    } catch {
+      // The other end had enough of it.
+    }
+    if (open.delete(connection)) connection.close();
+  };
+  const serving: Promise<void>[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) serving.push(serve(connection));
+  })();
+  return {
+    url: `http://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of [...open]) if (open.delete(connection)) connection.close();
+      await accepting;
+      await Promise.all(serving);
+    },
+  };
+}
+
 /** The system's clock whose short pauses take no time. */
 export function noPause() {
   return {

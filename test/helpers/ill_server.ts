@@ -30,6 +30,13 @@ export const ILL: Readonly<Record<string, Illness>> = {
 export interface BuildCache {
   readonly url: string;
   readonly token: string;
+  /**
+   * Words in front of the tool's own, such as those of `with`: then address and token come from
+   * there, and the two above are not used.
+   */
+  readonly under?: readonly string[];
+  /** A shell command that the build runs in the middle of its task. */
+  readonly meanwhile?: string;
 }
 
 /** A running server. Disposing it stops it. */

@@ -7,14 +7,15 @@ import { run } from "../real_server.ts";
 const CONFIG = `
 const { HttpStore } = require("metro-cache");
 const store = new HttpStore({
-  endpoint: process.env.CACHE_URL,
-  headers: { Authorization: "Bearer " + process.env.CACHE_TOKEN },
+  endpoint: process.env.VITTE_METRO_URL,
+  headers: { Authorization: "Bearer " + process.env.VITTE_METRO_TOKEN },
 });
 let hits = 0;
 let misses = 0;
 const counting = {
   async get(key) {
     const found = await store.get(key);
+    if (hits + misses === 0) require("child_process").execSync(process.env.MEANWHILE);
     if (found) hits++;
     else misses++;
     return found;
@@ -43,7 +44,7 @@ export const metro: RealTool = {
   tool: "metro",
   hit: /store: [1-9]\d* hits, 0 misses/,
   miss: /store: 0 hits, [1-9]\d* misses/,
-  async build(home, { url, token }, input = "42") {
+  async build(home, { url, token, under, meanwhile = "true" }, input = "42") {
     const folder = await npmPackage("metro", NPM.metro);
     await writeFiles(home, {
       ...FILES,
@@ -52,8 +53,21 @@ export const metro: RealTool = {
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
     const words = ["build", "src/index.js", "--out", "out.js", "--platform", "web"];
     const ran = await run(
-      [`${home}/node_modules/.bin/metro`, ...words, "--config", "metro.config.js"],
-      { cwd: home, env: { HOME: home, CACHE_URL: `${url}/metro`, CACHE_TOKEN: token } },
+      [
+        ...under ?? [],
+        `${home}/node_modules/.bin/metro`,
+        ...words,
+        "--config",
+        "metro.config.js",
+      ],
+      {
+        cwd: home,
+        env: {
+          HOME: home,
+          MEANWHILE: meanwhile,
+          ...(under ? {} : { VITTE_METRO_URL: `${url}/metro`, VITTE_METRO_TOKEN: token }),
+        },
+      },
     );
     return { code: ran.code, said: ran.stdout + ran.stderr, out: await textOf(`${home}/out.js`) };
   },

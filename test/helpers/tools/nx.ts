@@ -12,30 +12,37 @@ const FILES = {
     },
     analytics: false,
   }),
-  "app/project.json": JSON.stringify({
-    name: "app",
-    targets: { build: { command: "mkdir -p app/out && cp app/in.txt app/out/out.txt" } },
-  }),
 };
+
+function projectOf(meanwhile: string): string {
+  const command = `${meanwhile}; mkdir -p app/out && cp app/in.txt app/out/out.txt`;
+  return JSON.stringify({ name: "app", targets: { build: { command } } });
+}
 
 /** As a project in a folder of its own uses it. */
 export const nx: RealTool = {
   tool: "nx",
   hit: /instead of running the command for 1 out of 1 tasks/,
   miss: /Successfully ran target build(?![^]*instead of running)/,
-  async build(home, { url, token }, input = "hello\n") {
+  async build(home, { url, token, under, meanwhile = "true" }, input = "hello\n") {
     const folder = await npmPackage("nx", NPM.nx);
-    await writeFiles(home, { ...FILES, "app/in.txt": input });
+    await writeFiles(home, {
+      ...FILES,
+      "app/project.json": projectOf(meanwhile),
+      "app/in.txt": input,
+    });
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
-    const ran = await run([`${home}/node_modules/.bin/nx`, "run", "app:build"], {
+    const ran = await run([...under ?? [], `${home}/node_modules/.bin/nx`, "run", "app:build"], {
       cwd: home,
       env: {
         HOME: home,
         NX_DAEMON: "false",
         NX_NO_CLOUD: "true",
         NX_TUI: "false",
-        NX_SELF_HOSTED_REMOTE_CACHE_SERVER: `${url}/nx`,
-        NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN: token,
+        ...(under ? {} : {
+          NX_SELF_HOSTED_REMOTE_CACHE_SERVER: `${url}/nx`,
+          NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN: token,
+        }),
       },
     });
     const said = ran.stdout + ran.stderr;

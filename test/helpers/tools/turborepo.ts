@@ -13,12 +13,12 @@ const WORKSPACE = {
 const FILES = {
   "package.json": JSON.stringify(WORKSPACE),
   "package-lock.json": '{ "lockfileVersion": 3, "packages": {} }',
-  "packages/app/package.json": JSON.stringify({
-    name: "app",
-    version: "1.0.0",
-    scripts: { build: "mkdir -p out && cp in.txt out/out.txt" },
-  }),
 };
+
+function packageOf(meanwhile: string): string {
+  const build = `${meanwhile}; mkdir -p out && cp in.txt out/out.txt`;
+  return JSON.stringify({ name: "app", version: "1.0.0", scripts: { build } });
+}
 
 /** As a workspace in a folder of its own uses it, with signatures or without. */
 export function turborepo(signature: boolean, args: readonly string[] = []): RealTool {
@@ -27,24 +27,28 @@ export function turborepo(signature: boolean, args: readonly string[] = []): Rea
     hit: /Cached: +1 cached, 1 total/,
     miss: /cache miss, executing[^]*Cached: +0 cached, 1 total/,
     shown: ["too_large", "token_expired", "token_revoked"],
-    async build(home, { url, token }, input = "hello\n") {
+    async build(home, { url, token, under, meanwhile = "true" }, input = "hello\n") {
       const folder = await npmPackage("turbo", NPM.turbo);
       await writeFiles(home, {
         ...FILES,
+        "packages/app/package.json": packageOf(meanwhile),
         "packages/app/in.txt": input,
         "turbo.json": JSON.stringify({
           remoteCache: { signature },
           tasks: { build: { inputs: ["in.txt"], outputs: ["out/**"] } },
         }),
       });
-      const ran = await run([`${folder}/node_modules/.bin/turbo`, "run", "build", ...args], {
+      const program = `${folder}/node_modules/.bin/turbo`;
+      const ran = await run([...under ?? [], program, "run", "build", ...args], {
         cwd: home,
         env: {
           HOME: home,
           TURBO_TELEMETRY_DISABLED: "1",
-          TURBO_API: `${url}/turborepo`,
-          TURBO_TOKEN: token,
-          TURBO_TEAM: "some-team",
+          ...(under ? {} : {
+            TURBO_API: `${url}/turborepo`,
+            TURBO_TOKEN: token,
+            TURBO_TEAM: "some-team",
+          }),
           ...(signature ? { TURBO_REMOTE_CACHE_SIGNATURE_KEY: "0123456789abcdef".repeat(2) } : {}),
         },
       });
