@@ -7,7 +7,7 @@ import {
   TOLERANT_ANSWER_MS,
   TOLERANT_BYTES_PER_SECOND,
   TOLERANT_TRANSFER_MS,
-} from "../core/limits.ts";
+} from "../core/build_limits.ts";
 import { UsageError } from "./exit_codes.ts";
 import type { Output } from "./output.ts";
 import { shown } from "./output.ts";

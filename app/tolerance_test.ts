@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ManualClock } from "../core/clock.ts";
 import type { ErrorKind } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
-import { TOLERANT_ANSWER_MS } from "../core/limits.ts";
+import { TOLERANT_ANSWER_MS } from "../core/build_limits.ts";
 import { fakeEnvironment } from "../test/helpers/fake_environment.ts";
 import { Output } from "./output.ts";
 import type { OnError } from "./tolerance.ts";

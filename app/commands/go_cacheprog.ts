@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { CacheError } from "../../core/errors.ts";
-import { GO_WAIT_MS } from "../../core/limits.ts";
+import { GO_WAIT_MS } from "../../core/build_limits.ts";
 import { parseDuration, parseSize } from "../../core/units.ts";
 import { defaultFolder } from "../default_folder.ts";
 import type { Environment } from "../environment.ts";

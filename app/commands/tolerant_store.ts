@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Cache } from "../../core/cache.ts";
 import { CacheError } from "../../core/errors.ts";
-import { TOLERANT_STALL_MS } from "../../core/limits.ts";
+import { TOLERANT_STALL_MS } from "../../core/build_limits.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import type { Opened } from "../opened.ts";
 import { openNamedStore } from "../open_named_store.ts";

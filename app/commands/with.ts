@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Principal } from "../../core/policy.ts";
-import { TOLERANT_STALL_MS } from "../../core/limits.ts";
+import { TOLERANT_STALL_MS } from "../../core/build_limits.ts";
 import type { Secret } from "../../core/secret.ts";
 import { runChild } from "../exec/child.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";

@@ -3,7 +3,7 @@ import { abortable, onAbort } from "../../core/abort.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { EXEC_PIPE_GRACE_MS } from "../../core/limits.ts";
+import { EXEC_PIPE_GRACE_MS } from "../../core/build_limits.ts";
 import type { ProgramStatus } from "../exit_codes.ts";
 import { programStatus } from "../exit_codes.ts";
 import type { Printed } from "./printed.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
 import type { Clock } from "../../core/clock.ts";
 import { isKind } from "../../core/errors.ts";
-import { EXEC_PIPE_GRACE_MS } from "../../core/limits.ts";
+import { EXEC_PIPE_GRACE_MS } from "../../core/build_limits.ts";
 import { Secret } from "../../core/secret.ts";
 import type { ChildOptions } from "./child.ts";
 import { printedBytes, runChild } from "./child.ts";

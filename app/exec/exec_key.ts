@@ -13,7 +13,8 @@ import { createHash, createHmac } from "node:crypto";
 import type { Hash } from "node:crypto";
 import type { Digest } from "../../core/digest.ts";
 import { digestFromBytes, digestOf } from "../../core/digest.ts";
-import { MAX_EXEC_FACTS, MAX_TAG_BYTES } from "../../core/limits.ts";
+import { MAX_EXEC_FACTS } from "../../core/build_limits.ts";
+import { MAX_TAG_BYTES } from "../../core/limits.ts";
 
 /** A file, or a link, that the run reads. */
 export interface RunInput {

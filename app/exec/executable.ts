@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { basename, resolve } from "node:path";
 import { CacheError } from "../../core/errors.ts";
-import { MAX_INTERPRETERS } from "../../core/limits.ts";
+import { MAX_INTERPRETERS } from "../../core/build_limits.ts";
 
 /** Where programs are looked for. */
 export interface SearchOptions {

@@ -23,7 +23,7 @@ import { runFacts } from "./run_request.ts";
 import type { SecretSearch } from "./secret_scanner.ts";
 import type { RunRecord } from "./stored_run.ts";
 import { bytesOfRun, findRun, printedOf, storeRun } from "./stored_run.ts";
-import { MAX_EXEC_PRINTED_BYTES } from "../../core/limits.ts";
+import { MAX_EXEC_PRINTED_BYTES } from "../../core/build_limits.ts";
 
 /** What an execution needs of the outside. */
 export interface ExecutionParts {

@@ -7,7 +7,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Digest } from "../../core/digest.ts";
 import { digestFromBytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
-import { EXEC_REMEMBER_BYTES, READ_SLICE_BYTES } from "../../core/limits.ts";
+import { EXEC_REMEMBER_BYTES } from "../../core/build_limits.ts";
+import { READ_SLICE_BYTES } from "../../core/limits.ts";
 
 /** Options of {@linkcode FileDigests}. */
 export interface FileDigestsOptions {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
-import { EXEC_REMEMBER_BYTES } from "../../core/limits.ts";
+import { EXEC_REMEMBER_BYTES } from "../../core/build_limits.ts";
 import { listFiles, tempDir } from "../../test/helpers/temp.ts";
 import { FileDigests } from "./file_digests.ts";
 

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
-import { FILE_TIME_MS } from "../../core/limits.ts";
+import { FILE_TIME_MS } from "../../core/build_limits.ts";
 
 /** The state of a file or link, as one text: equal texts are, but for the clock's steps, equal files. */
 export type FileState = string;

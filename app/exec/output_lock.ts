@@ -11,7 +11,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { EXEC_STRAY_MS } from "../../core/limits.ts";
+import { EXEC_STRAY_MS } from "../../core/build_limits.ts";
 
 /** Options of {@linkcode lockOutputs}. */
 export interface LockOptions {

@@ -2,7 +2,7 @@
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { CacheError } from "../../core/errors.ts";
-import { TOLERANT_STALL_MS } from "../../core/limits.ts";
+import { TOLERANT_STALL_MS } from "../../core/build_limits.ts";
 import { Secret } from "../../core/secret.ts";
 import { parseToken } from "../../core/token.ts";
 import type { StoreName, StoreSettings } from "../config/resolve_store.ts";

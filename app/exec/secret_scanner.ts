@@ -1,6 +1,6 @@
 /** Looks for secrets in bytes that pass in parts: what holds one is not stored. */
 import { Buffer } from "node:buffer";
-import { MIN_SECRET_BYTES } from "../../core/limits.ts";
+import { MIN_SECRET_BYTES } from "../../core/build_limits.ts";
 import type { Secret } from "../../core/secret.ts";
 
 /** Our tokens by their shape, whoever made them: see `core/token.ts`. */

@@ -12,7 +12,8 @@ import type { Bytes } from "../../core/digest.ts";
 import { EMPTY_DIGEST } from "../../core/digest.ts";
 import type { BlobRef, Entry, EntryDraft } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
-import { MAX_EXEC_PRINTED_BYTES, SMALL_BODY_BYTES } from "../../core/limits.ts";
+import { MAX_EXEC_PRINTED_BYTES } from "../../core/build_limits.ts";
+import { SMALL_BODY_BYTES } from "../../core/limits.ts";
 
 /** Protocol of the entries of `exec`. */
 export const EXEC_PROTOCOL = "exec";

@@ -13,7 +13,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Digest } from "../../core/digest.ts";
 import { digestFromBytes, digestHex, parseDigest } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { GO_TOUCH_MS } from "../../core/limits.ts";
+import { GO_TOUCH_MS } from "../../core/build_limits.ts";
 import type { LocalOutput } from "./messages.ts";
 import { OutputFile, removeIfThere } from "./output_file.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ManualClock } from "../../core/clock.ts";
 import { digestOf } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { GO_TOUCH_MS } from "../../core/limits.ts";
+import { GO_TOUCH_MS } from "../../core/build_limits.ts";
 import { listFiles, tempDir } from "../../test/helpers/temp.ts";
 import type { TempDir } from "../../test/helpers/temp.ts";
 import { LocalOutputs } from "./local_outputs.ts";

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { CacheError } from "../../core/errors.ts";
-import { GO_MAX_DAMAGED, GO_PROBE_MS } from "../../core/limits.ts";
+import { GO_MAX_DAMAGED, GO_PROBE_MS } from "../../core/build_limits.ts";
 
 /** Outages that a build waits for. */
 const MAX_OUTAGES = 2;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { ManualClock } from "../../core/clock.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { ErrorKind } from "../../core/errors.ts";
-import { GO_MAX_DAMAGED, GO_PROBE_MS } from "../../core/limits.ts";
+import { GO_MAX_DAMAGED, GO_PROBE_MS } from "../../core/build_limits.ts";
 import { Patience } from "./patience.ts";
 
 const error = (kind: ErrorKind) => new CacheError(kind, `Cannot: ${kind}`);

@@ -1,7 +1,7 @@
 /** `go-cacheprog`: puts one session together and takes it apart again. */
 import type { RemoteGoCache } from "../../client/remote_go_cache.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
-import { GO_LOCAL_BYTES } from "../../core/limits.ts";
+import { GO_LOCAL_BYTES } from "../../core/build_limits.ts";
 import { formatSize } from "../../core/units.ts";
 import type { Environment } from "../environment.ts";
 import { UsageError } from "../exit_codes.ts";

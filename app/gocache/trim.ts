@@ -2,7 +2,8 @@
 import { throwIfAborted } from "../../core/abort.ts";
 import type { Clock } from "../../core/clock.ts";
 import { toCacheError } from "../../core/errors.ts";
-import { GO_KEEP_MS, GO_TRIM_MS, STALE_TEMP_MS } from "../../core/limits.ts";
+import { GO_KEEP_MS, GO_TRIM_MS } from "../../core/build_limits.ts";
+import { STALE_TEMP_MS } from "../../core/limits.ts";
 
 /** What a clean-up has to know. */
 export interface TrimOptions {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../core/clock.ts";
-import { GO_KEEP_MS, GO_TRIM_MS, STALE_TEMP_MS } from "../../core/limits.ts";
+import { GO_KEEP_MS, GO_TRIM_MS } from "../../core/build_limits.ts";
+import { STALE_TEMP_MS } from "../../core/limits.ts";
 import { listFiles, tempDir } from "../../test/helpers/temp.ts";
 import type { TempDir } from "../../test/helpers/temp.ts";
 import { trim } from "./trim.ts";

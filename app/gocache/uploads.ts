@@ -12,7 +12,7 @@ import {
   GO_LARGE_BYTES,
   GO_LARGE_UPLOADS,
   GO_SMALL_UPLOADS,
-} from "../../core/limits.ts";
+} from "../../core/build_limits.ts";
 import { fileSource } from "../../client/file_source.ts";
 import type { LocalOutput } from "./messages.ts";
 import type { Patience } from "./patience.ts";

@@ -1,7 +1,7 @@
 /** Knows whether the cache is left alone, and finds out by itself when it is back. */
 import type { Clock } from "../../core/clock.ts";
 import { CacheError } from "../../core/errors.ts";
-import { RELAY_LONGEST_REST_MS, RELAY_REST_MS } from "../../core/limits.ts";
+import { RELAY_LONGEST_REST_MS, RELAY_REST_MS } from "../../core/build_limits.ts";
 
 /** What an {@linkcode Outage} is made of. */
 export interface OutageOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../core/clock.ts";
 import { CacheError } from "../../core/errors.ts";
-import { RELAY_LONGEST_REST_MS, RELAY_REST_MS } from "../../core/limits.ts";
+import { RELAY_LONGEST_REST_MS, RELAY_REST_MS } from "../../core/build_limits.ts";
 import { settle } from "../../test/helpers/transfers.ts";
 import { Outage } from "./outage.ts";
 

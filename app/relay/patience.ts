@@ -1,7 +1,7 @@
 /** How long one exchange with the server may hold up a build. */
 import type { Clock } from "../../core/clock.ts";
 import { CacheError } from "../../core/errors.ts";
-import { RELAY_WAIT_MS, TOLERANT_BYTES_PER_SECOND } from "../../core/limits.ts";
+import { RELAY_WAIT_MS, TOLERANT_BYTES_PER_SECOND } from "../../core/build_limits.ts";
 import { IdleWatch } from "../../server/idle_watch.ts";
 
 /** What to watch with, and what then. */

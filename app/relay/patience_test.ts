@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../core/clock.ts";
-import { RELAY_WAIT_MS, TOLERANT_BYTES_PER_SECOND } from "../../core/limits.ts";
+import { RELAY_WAIT_MS, TOLERANT_BYTES_PER_SECOND } from "../../core/build_limits.ts";
 import { settle } from "../../test/helpers/transfers.ts";
 import { Patience } from "./patience.ts";
 

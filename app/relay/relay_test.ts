@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../core/clock.ts";
 import { ManualClock, systemClock } from "../../core/clock.ts";
-import { RELAY_REST_MS, RELAY_WAIT_MS, SMALL_BODY_BYTES } from "../../core/limits.ts";
+import { RELAY_REST_MS, RELAY_WAIT_MS } from "../../core/build_limits.ts";
+import { SMALL_BODY_BYTES } from "../../core/limits.ts";
 import { Secret } from "../../core/secret.ts";
 import { HEADERS } from "../../protocol/url_space.ts";
 import { BYTES, LARGE, TOKEN, turningServer } from "../../test/helpers/hostile_server.ts";

@@ -5,7 +5,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { ErrorKind } from "../../core/errors.ts";
 import { CacheError } from "../../core/errors.ts";
-import { RELAY_UPLOAD_WAIT_MS, RELAY_WAIT_MS } from "../../core/limits.ts";
+import { RELAY_UPLOAD_WAIT_MS, RELAY_WAIT_MS } from "../../core/build_limits.ts";
 import type { Secret } from "../../core/secret.ts";
 import { SizedUploads } from "../../client/sized_upload.ts";
 import type { ParsedPath } from "../../protocol/path.ts";

@@ -4,7 +4,7 @@ import { encodeTree } from "../../codec/tree_manifest.ts";
 import type { TreeEntry } from "../../codec/tree_manifest.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { digestOf, EMPTY_DIGEST } from "../../core/digest.ts";
-import { TOLERANT_TRANSFER_MS } from "../../core/limits.ts";
+import { TOLERANT_TRANSFER_MS } from "../../core/build_limits.ts";
 import { HEADERS } from "../../protocol/url_space.ts";
 import { ExecProject } from "../helpers/exec_project.ts";
 import { tempDir } from "../helpers/temp.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../core/clock.ts";
-import { TOLERANT_ANSWER_MS } from "../../core/limits.ts";
+import { TOLERANT_ANSWER_MS } from "../../core/build_limits.ts";
 import { ExecProject } from "../helpers/exec_project.ts";
 import type { RealServer } from "../helpers/real_server.ts";
 import { run, startServer } from "../helpers/real_server.ts";
