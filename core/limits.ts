@@ -1,4 +1,5 @@
 /** Every named limit of the product: value, unit, and why it is that number. */
+// size: all limits stand in one place
 
 /** Bytes. A blob up to here is one chunk; it is also the largest chunk of the default chunker. */
 export const MAX_CHUNK_BYTES = 256 * 1024;
