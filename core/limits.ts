@@ -1,5 +1,4 @@
-/** Every named limit of the product: value, unit, and why it is that number. */
-// size: all limits stand in one place
+/** Named limits: value, unit, and why it is that number. Those of builds are in `build_limits.ts`. */
 
 /** Bytes. A blob up to here is one chunk; it is also the largest chunk of the default chunker. */
 export const MAX_CHUNK_BYTES = 256 * 1024;
