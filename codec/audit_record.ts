@@ -92,6 +92,11 @@ export function encodeMark(place: AuditPlace): PlainRecord<"audit"> {
   return { kind: "audit", id: NO_ID, body: rowHead({ what: 0, at: 0 }, place) };
 }
 
+/** Whether it is a mark and no row. */
+export function isMark({ body }: Pick<PlainRecord, "body">): boolean {
+  return body[2] === 0;
+}
+
 /** Where a row or a mark stands, unopened. @throws {CacheError} `corrupt`, `unsupported` */
 export function placeOfRow({ body }: Pick<PlainRecord, "body">): AuditPlace {
   if (body.length < ROW_BYTES || body[1] !== KIND_NUMBER.audit || body[3] !== 1) {
@@ -118,7 +123,7 @@ export function timeOf({ body }: Pick<PlainRecord, "body">): number {
 /** Reads a row; `undefined` for a mark. @throws {CacheError} `corrupt`, `unsupported` */
 export function decodeAuditRow(record: PlainRecord, seal: Seal): EntryChange | undefined {
   placeOfRow(record);
-  if (record.body[2] === 0) return undefined;
+  if (isMark(record)) return undefined;
   const { kind, parts } = opened(record, seal, { form: 1, clearBytes: ROW_BYTES, count: 7 });
   const [writer, before, after, ...names] = parts;
   if (!kind || ![writer, ...names].every((text) => typeof text === "string")) {

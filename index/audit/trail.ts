@@ -2,7 +2,7 @@
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { placeOfRow } from "../../codec/audit_record.ts";
 import type { AuditPlace } from "../../codec/audit_record.ts";
-import { encodeMark } from "../../codec/audit_record.ts";
+import { encodeMark, isMark } from "../../codec/audit_record.ts";
 import { encodeHeader } from "../../codec/record.ts";
 import { scanRecords } from "../../codec/record_scan.ts";
 import { concat } from "../../core/bytes.ts";
@@ -78,7 +78,7 @@ export class AuditTrail {
     closeSync(this.#file);
     // Not in append mode: Linux would ignore positions.
     this.#file = openSync(active.path, "r+");
-    let found = lastOf(active);
+    let found = lastOf(active, { newest: true });
     this.#end = found.end;
     if (found.end < active.size) ftruncateSync(this.#file, found.end);
     for (let n = files.length - 1; !found.place && n >= 0; n--) found = lastOf(files[n]!);
@@ -214,16 +214,27 @@ export class AuditTrail {
   }
 }
 
-/** The newest place of a file, and where its good records end. */
-function lastOf({ path, size }: AuditFile): { place: AuditPlace | undefined; end: number } {
+/**
+ * The newest place of a file, and where its good records end. Of the newest file a power cut may
+ * have kept later pages without earlier ones: damage that no mark follows ends it, since the log
+ * still has all that came behind the last mark.
+ */
+function lastOf(
+  { path, size }: AuditFile,
+  { newest = false } = {},
+): { place: AuditPlace | undefined; end: number } {
   using file = openAuditFile(path);
   let last: Bytes | undefined;
   let end = 0;
-  if (file) {
-    for (const event of scanRecords(file.read, 0, size)) {
-      if (event.type === "record") last = event.stored;
-      else if (event.type === "tail") end = event.offset;
+  let gap: { readonly before: Bytes | undefined; readonly offset: number } | undefined;
+  for (const event of file ? scanRecords(file.read, 0, size) : []) {
+    if (event.type === "tail") end = event.offset;
+    else if (event.type === "damage") gap ??= { before: last, offset: event.offset };
+    else {
+      last = event.stored;
+      if (isMark({ body: last })) gap = undefined;
     }
   }
-  return { place: last && placeOfRow({ body: last }), end };
+  const body = newest && gap ? gap.before : last;
+  return { place: body && placeOfRow({ body }), end: newest && gap ? gap.offset : end };
 }

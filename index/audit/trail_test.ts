@@ -221,6 +221,26 @@ Deno.test("what a crash left torn at the end is cut off, and nothing of it comes
   await store.close();
 });
 
+Deno.test("a power cut that kept later rows without earlier ones loses none of them", async () => {
+  await using dir = await tempDir();
+  const store = new Audited(dir);
+  await store.open();
+  await put(store.index, "marked", "0");
+  await store.close();
+  await store.open();
+  for (let n = 0; n < 100; n++) await put(store.index, `k${n}`, `${n}`);
+  const told = await store.told();
+  const path = `${store.folder}/${(await listFiles(store.folder)).at(-1)}`;
+  const bytes = await Deno.readFile(path);
+  await store.close();
+  await Deno.writeFile(path, bytes.fill(0, 4096, 8192));
+  await store.open();
+  assert.deepEqual(await store.told(), told);
+  await put(store.index, "later", "1");
+  assert.deepEqual(await store.told(), [...told, "put later anne"]);
+  await store.close();
+});
+
 Deno.test("files of the audit are rotated, and all of them stay below the limit", async () => {
   await using dir = await tempDir();
   const store = new Audited(dir);
