@@ -3,6 +3,7 @@ import { ROOT } from "./run_steps.ts";
 
 /** A program, and the Debian package that brings it. */
 const PROGRAMS: Readonly<Record<string, string>> = {
+  bazel: "bazel-bootstrap",
   ccache: "ccache",
   curl: "curl",
   fish: "fish",

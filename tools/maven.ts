@@ -1,10 +1,8 @@
 /** Brings a newer Maven than Debian's, through Debian's, from Maven Central. */
 import { ROOT } from "./run_steps.ts";
 
-/** The first Maven that the build cache extension is made for, and the extension. */
+/** A Maven that reads MAVEN_ARGS and that the build cache extension is made for. */
 export const MAVEN_VERSION = "3.9.11";
-/** See {@linkcode MAVEN_VERSION}. */
-export const BUILD_CACHE_EXTENSION = "1.3.0";
 
 /**
  * Brings Maven into `.cache/maven` if it is not there, and resolves with the path of its program.

@@ -30,6 +30,8 @@ export const ILL: Readonly<Record<string, Illness>> = {
 export interface BuildCache {
   readonly url: string;
   readonly token: string;
+  /** Whether it is an administrator's token, with which `setup` makes one for the build. */
+  readonly admin?: boolean;
   /**
    * Words in front of the tool's own, such as those of `with`: then address and token come from
    * there, and the two above are not used.

@@ -34,7 +34,7 @@ export interface RealTool {
 export async function buildsTwice(tool: RealTool): Promise<void> {
   await using folder = await tempDir();
   await using server = await startServer(`${folder.path}/store`);
-  const cache = { url: server.url, token: server.adminToken };
+  const cache = { url: server.url, token: server.adminToken, admin: true };
   const first = await tool.build(await fresh(folder.path, "one"), cache);
   assert.equal(first.code, 0, first.said);
   assert.match(first.said, tool.miss);

@@ -1,9 +1,9 @@
 /** Real Maven with its build cache extension: a password after the challenge, `Expect` on every PUT. */
-import { BUILD_CACHE_EXTENSION, mavenProgram } from "../../../tools/maven.ts";
-import type { BuildCache } from "../ill_server.ts";
+import { mavenProgram } from "../../../tools/maven.ts";
 import { writeFiles } from "../real_builds.ts";
 import type { RealTool } from "../real_builds.ts";
 import { run } from "../real_server.ts";
+import { setUpTool } from "../tool_setup.ts";
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -18,35 +18,11 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   </properties>
 </project>
 `;
-const EXTENSIONS = `<extensions>
-  <extension>
-    <groupId>org.apache.maven.extensions</groupId>
-    <artifactId>maven-build-cache-extension</artifactId>
-    <version>${BUILD_CACHE_EXTENSION}</version>
-  </extension>
-</extensions>
-`;
-
-function filesOf(home: string, { url, token }: BuildCache, input: string): Record<string, string> {
+function filesOf(input: string): Record<string, string> {
   return {
     "pom.xml": POM,
     "src/main/java/app/Main.java": `package app;
 public class Main { public static final String INPUT = ${JSON.stringify(input)}; }
-`,
-    ".mvn/extensions.xml": EXTENSIONS,
-    ".mvn/maven-build-cache-config.xml":
-      `<cache xmlns="http://maven.apache.org/BUILD-CACHE-CONFIG/1.2.0">
-  <configuration>
-    <remote enabled="true" saveToRemote="true" id="vitte"><url>${url}/maven</url></remote>
-    <local><location>${home}/local-cache</location></local>
-  </configuration>
-</cache>
-`,
-    "settings.xml": `<settings>
-  <servers>
-    <server><id>vitte</id><username>ci</username><password>${token}</password></server>
-  </servers>
-</settings>
 `,
   };
 }
@@ -58,9 +34,20 @@ export const maven: RealTool = {
   miss: /Building jar:[^]*Saved to remote cache/,
   shown: ["too_large", "token_expired", "token_revoked"],
   async build(home, cache, input = "hello") {
-    await writeFiles(home, filesOf(home, cache, input));
+    const { user, words, repository } = await setUpTool("maven", home, cache);
+    await writeFiles(home, { ...filesOf(input), ...repository });
     const program = await mavenProgram();
-    const ran = await run([program, "-B", "-s", "settings.xml", "package"], { cwd: home });
+    const ran = await run([...words, program, "-B", "-V", "package"], {
+      cwd: home,
+      // Java takes the home folder from the list of users, not from HOME. What Maven fetches from
+      // afar is fetched once; what it caches of builds is not to be found by the next one.
+      env: {
+        HOME: user,
+        MAVEN_OPTS:
+          `-Duser.home=${user} -Dmaven.repo.local=${Deno.env.get("HOME")}/.m2/repository ` +
+          `-Dmaven.build.cache.location=${user}/local-cache`,
+      },
+    });
     const said = ran.stdout + ran.stderr;
     const jar = await run(["sha256sum", "target/app-1.0.jar"], { cwd: home });
     return { code: ran.code, said, out: jar.stdout };

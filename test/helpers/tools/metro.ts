@@ -3,13 +3,20 @@ import { NPM, npmPackage } from "../../../tools/install.ts";
 import { textOf, writeFiles } from "../real_builds.ts";
 import type { RealTool } from "../real_builds.ts";
 import { run } from "../real_server.ts";
+import { setUpTool } from "../tool_setup.ts";
 
-const CONFIG = `
-const { HttpStore } = require("metro-cache");
-const store = new HttpStore({
-  endpoint: process.env.VITTE_METRO_URL,
-  headers: { Authorization: "Bearer " + process.env.VITTE_METRO_TOKEN },
-});
+/** Around the lines of `setup`, so that the build says what became of its questions. */
+const BEFORE = `
+module.exports = {
+  projectRoot: __dirname,
+  watchFolders: [require("fs").realpathSync(__dirname + "/node_modules")],
+  fileMapCacheDirectory: __dirname + "/file-map",
+  resolver: { useWatchman: false },
+  maxWorkers: 1,
+};
+`;
+const AFTER = `
+const [store] = module.exports.cacheStores;
 let hits = 0;
 let misses = 0;
 const counting = {
@@ -24,17 +31,9 @@ const counting = {
   clear: () => store.clear(),
 };
 process.on("exit", () => console.log("store: " + hits + " hits, " + misses + " misses"));
-module.exports = {
-  projectRoot: __dirname,
-  watchFolders: [require("fs").realpathSync(__dirname + "/node_modules")],
-  cacheStores: [counting],
-  fileMapCacheDirectory: __dirname + "/file-map",
-  resolver: { useWatchman: false },
-  maxWorkers: 1,
-};
+if (store) module.exports.cacheStores = [counting];
 `;
 const FILES = {
-  "metro.config.js": CONFIG,
   "src/index.js": 'const answer = require("./answer");\nconsole.log(answer);\n',
   "file-map/.keep": "",
 };
@@ -44,29 +43,27 @@ export const metro: RealTool = {
   tool: "metro",
   hit: /store: [1-9]\d* hits, 0 misses/,
   miss: /store: 0 hits, [1-9]\d* misses/,
-  async build(home, { url, token, under, meanwhile = "true" }, input = "42") {
+  async build(home, cache, input = "42") {
     const folder = await npmPackage("metro", NPM.metro);
+    const { user, words, repository } = await setUpTool("metro", home, cache);
     await writeFiles(home, {
       ...FILES,
+      "metro.config.js": BEFORE + repository["metro.config.js"] + AFTER,
       "src/answer.js": `module.exports = ${JSON.stringify(input)};\n`,
     });
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
-    const words = ["build", "src/index.js", "--out", "out.js", "--platform", "web"];
+    const build = ["build", "src/index.js", "--out", "out.js", "--platform", "web"];
     const ran = await run(
       [
-        ...under ?? [],
-        `${home}/node_modules/.bin/metro`,
         ...words,
+        `${home}/node_modules/.bin/metro`,
+        ...build,
         "--config",
         "metro.config.js",
       ],
       {
         cwd: home,
-        env: {
-          HOME: home,
-          MEANWHILE: meanwhile,
-          ...(under ? {} : { VITTE_METRO_URL: `${url}/metro`, VITTE_METRO_TOKEN: token }),
-        },
+        env: { HOME: user, MEANWHILE: cache.meanwhile ?? "true" },
       },
     );
     return { code: ran.code, said: ran.stdout + ran.stderr, out: await textOf(`${home}/out.js`) };

@@ -3,6 +3,7 @@ import { NPM, npmPackage } from "../../../tools/install.ts";
 import { textOf, writeFiles } from "../real_builds.ts";
 import type { RealTool } from "../real_builds.ts";
 import { run } from "../real_server.ts";
+import { setUpTool } from "../tool_setup.ts";
 
 const FILES = {
   "package.json": '{ "name": "workspace", "private": true }',
@@ -24,25 +25,22 @@ export const nx: RealTool = {
   tool: "nx",
   hit: /instead of running the command for 1 out of 1 tasks/,
   miss: /Successfully ran target build(?![^]*instead of running)/,
-  async build(home, { url, token, under, meanwhile = "true" }, input = "hello\n") {
+  async build(home, cache, input = "hello\n") {
     const folder = await npmPackage("nx", NPM.nx);
+    const { user, words } = await setUpTool("nx", home, cache);
     await writeFiles(home, {
       ...FILES,
-      "app/project.json": projectOf(meanwhile),
+      "app/project.json": projectOf(cache.meanwhile ?? "true"),
       "app/in.txt": input,
     });
     await Deno.symlink(`${folder}/node_modules`, `${home}/node_modules`);
-    const ran = await run([...under ?? [], `${home}/node_modules/.bin/nx`, "run", "app:build"], {
+    const ran = await run([...words, `${home}/node_modules/.bin/nx`, "run", "app:build"], {
       cwd: home,
       env: {
-        HOME: home,
+        HOME: user,
         NX_DAEMON: "false",
         NX_NO_CLOUD: "true",
         NX_TUI: "false",
-        ...(under ? {} : {
-          NX_SELF_HOSTED_REMOTE_CACHE_SERVER: `${url}/nx`,
-          NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN: token,
-        }),
       },
     });
     const said = ran.stdout + ran.stderr;

@@ -5,16 +5,11 @@ import { NPM, npmPackage } from "../../../tools/install.ts";
 import { textOf, writeFiles } from "../real_builds.ts";
 import type { RealTool } from "../real_builds.ts";
 import { run } from "../real_server.ts";
+import { setUpTool } from "../tool_setup.ts";
 
 const PACKAGE = "@microsoft/rush";
 
-function filesOf(url: string, input: string): Record<string, string> {
-  const cache = {
-    buildCacheEnabled: true,
-    cacheProvider: "http",
-    cacheEntryNamePattern: "rush-[hash]",
-    httpConfiguration: { url: `${url}/rush`, isCacheWriteAllowed: true },
-  };
+function filesOf(input: string): Record<string, string> {
   const operations = [{ operationName: "build", outputFolderNames: ["lib"] }];
   return {
     "rush.json": JSON.stringify({
@@ -23,7 +18,6 @@ function filesOf(url: string, input: string): Record<string, string> {
       nodeSupportedVersionRange: ">=16",
       projects: [{ packageName: "app", projectFolder: "app" }],
     }),
-    "common/config/rush/build-cache.json": JSON.stringify(cache),
     "app/package.json": JSON.stringify({
       name: "app",
       version: "1.0.0",
@@ -40,20 +34,21 @@ export const rush: RealTool = {
   tool: "rush",
   hit: /"app" was restored from the build cache/,
   miss: /"app" completed successfully(?![^]*restored from)/,
-  async build(home, { url, token }, input = "hello\n") {
+  async build(home, cache, input = "hello\n") {
     const folder = await npmPackage(PACKAGE, NPM[PACKAGE]);
-    await writeFiles(home, filesOf(url, input));
+    const { user, words: shell, repository } = await setUpTool("rush", home, cache);
+    await writeFiles(home, { ...filesOf(input), ...repository });
     const who = ["-c", "user.email=test@example.com", "-c", "user.name=test"];
     const env = {
       // Its package manager is fetched once.
       RUSH_GLOBAL_FOLDER: `${ROOT}/.cache/rush`,
-      RUSH_BUILD_CACHE_CREDENTIAL: `Bearer ${token}`,
+      HOME: user,
     };
     const program = `${folder}/node_modules/.bin/rush`;
     for (
       const words of [
         ["git", "init", "-q"],
-        [program, "update"],
+        [...shell, program, "update"],
         ["git", "add", "-A"],
         ["git", ...who, "commit", "-qm", "start"],
       ]
@@ -61,7 +56,7 @@ export const rush: RealTool = {
       const ran = await run(words, { cwd: home, env });
       assert.equal(ran.code, 0, ran.stdout + ran.stderr);
     }
-    const ran = await run([program, "build", "--verbose"], { cwd: home, env });
+    const ran = await run([...shell, program, "build", "--verbose"], { cwd: home, env });
     const said = ran.stdout + ran.stderr;
     return { code: ran.code, said, out: await textOf(`${home}/app/lib/out.txt`) };
   },

@@ -3,6 +3,7 @@ import { NPM, npmPackage } from "../../../tools/install.ts";
 import { textOf, writeFiles } from "../real_builds.ts";
 import type { RealTool } from "../real_builds.ts";
 import { run } from "../real_server.ts";
+import { setUpTool } from "../tool_setup.ts";
 
 const WORKSPACE = {
   name: "workspace",
@@ -27,11 +28,12 @@ export function turborepo(signature: boolean, args: readonly string[] = []): Rea
     hit: /Cached: +1 cached, 1 total/,
     miss: /cache miss, executing[^]*Cached: +0 cached, 1 total/,
     shown: ["too_large", "token_expired", "token_revoked"],
-    async build(home, { url, token, under, meanwhile = "true" }, input = "hello\n") {
+    async build(home, cache, input = "hello\n") {
       const folder = await npmPackage("turbo", NPM.turbo);
+      const { user, words } = await setUpTool("turborepo", home, cache);
       await writeFiles(home, {
         ...FILES,
-        "packages/app/package.json": packageOf(meanwhile),
+        "packages/app/package.json": packageOf(cache.meanwhile ?? "true"),
         "packages/app/in.txt": input,
         "turbo.json": JSON.stringify({
           remoteCache: { signature },
@@ -39,16 +41,11 @@ export function turborepo(signature: boolean, args: readonly string[] = []): Rea
         }),
       });
       const program = `${folder}/node_modules/.bin/turbo`;
-      const ran = await run([...under ?? [], program, "run", "build", ...args], {
+      const ran = await run([...words, program, "run", "build", ...args], {
         cwd: home,
         env: {
-          HOME: home,
+          HOME: user,
           TURBO_TELEMETRY_DISABLED: "1",
-          ...(under ? {} : {
-            TURBO_API: `${url}/turborepo`,
-            TURBO_TOKEN: token,
-            TURBO_TEAM: "some-team",
-          }),
           ...(signature ? { TURBO_REMOTE_CACHE_SIGNATURE_KEY: "0123456789abcdef".repeat(2) } : {}),
         },
       });
