@@ -13,6 +13,8 @@ export class RequestBody {
   /** As Content-Length says; `undefined` for a chunked body. */
   readonly size: number | undefined;
   readonly #reader: ReadableStreamDefaultReader<Bytes>;
+  /** What was read before it was known to be large. */
+  #first: Bytes | undefined;
   #ended = false;
 
   /** Owns the body. */
@@ -22,11 +24,18 @@ export class RequestBody {
     this.#reader = body.getReader();
   }
 
-  /** The whole of a body that is small, `undefined` for another. */
+  /** The whole of a body that is small, also of a chunked one; `undefined` for another. */
   async small(): Promise<Bytes | undefined> {
-    if (this.size === undefined || this.size > SMALL_BODY_BYTES) return undefined;
+    if (this.size !== undefined && this.size > SMALL_BODY_BYTES) return undefined;
     const parts: Bytes[] = [];
-    for (let part = await this.#read(); part; part = await this.#read()) parts.push(part);
+    let bytes = 0;
+    for (let part = await this.#read(); part; part = await this.#read()) {
+      parts.push(part);
+      bytes += part.length;
+      if (bytes <= SMALL_BODY_BYTES) continue;
+      this.#first = concat(parts);
+      return undefined;
+    }
     return concat(parts);
   }
   /** The body as a stream; `patience` counts while nobody asks for more of it. */
@@ -53,6 +62,9 @@ export class RequestBody {
   }
 
   async #read(): Promise<Bytes | undefined> {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first) return first;
     if (this.#ended) return undefined;
     const { done, value } = await this.#reader.read();
     if (!done) return value;
