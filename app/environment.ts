@@ -2,6 +2,7 @@
 import type { ByteStream } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import { systemClock } from "../core/clock.ts";
+import { askSecret, processTerminal } from "./ask_secret.ts";
 
 /** The outside world as a command sees it. */
 export interface Environment {
@@ -17,6 +18,12 @@ export interface Environment {
   stderr(data: string | Uint8Array): void;
   /** Whether standard error is a terminal, for progress bars. */
   readonly interactive: boolean;
+  /**
+   * Asks a person for one line that is not shown while it is typed; `undefined` where nobody sits
+   * at a terminal, or answers nothing.
+   * @throws the reason of `interrupted`
+   */
+  askSecret(question: string): Promise<string | undefined>;
   /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
   readonly interrupted: AbortSignal;
   readonly clock: Clock;
@@ -52,6 +59,10 @@ export function systemEnvironment(): Environment & Disposable {
       while (offset < bytes.length) offset += Deno.stderr.writeSync(bytes.subarray(offset));
     },
     interactive: Deno.stderr.isTerminal(),
+    async askSecret(question) {
+      const terminal = processTerminal();
+      return terminal && (await askSecret(terminal, question, controller.signal) || undefined);
+    },
     interrupted: controller.signal,
     clock: systemClock,
     [Symbol.dispose]() {

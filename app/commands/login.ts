@@ -12,7 +12,7 @@ import type { Environment } from "../environment.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import { proxyVariables } from "../open_named_store.ts";
 import { Output } from "../output.ts";
-import { readToken, tokenIn } from "../read_token.ts";
+import { askForToken, readToken, tokenIn } from "../read_token.ts";
 import type { CommandContext } from "./context.ts";
 import { describeRights, warnOfExpiry } from "./whoami.ts";
 
@@ -30,7 +30,8 @@ export function addLogin(program: Command, context: CommandContext): void {
     .summary("trust a server, and keep a token for it")
     .description(
       "Asks the server who it is and what the token may do, then keeps both for this user alone. " +
-        "From then on a repository may name this server.",
+        "From then on a repository may name this server. A token that is not given is asked for " +
+        "at a terminal, and not shown.",
     )
     .addOption(
       new Option("--token-file <file>", "file that holds the token (env: VITTE_TOKEN_FILE)"),
@@ -103,7 +104,10 @@ async function logIn(
   }
 }
 
-async function givenToken(environment: Environment, flags: LoginFlags): Promise<string> {
+async function givenToken(
+  environment: Environment,
+  flags: LoginFlags & { url: string },
+): Promise<string> {
   if (flags.tokenStdin) {
     if (flags.tokenFile !== undefined) {
       throw new UsageError("--token-file and --token-stdin name two tokens", "give one of them");
@@ -113,7 +117,7 @@ async function givenToken(environment: Environment, flags: LoginFlags): Promise<
     return tokenIn(new TextDecoder().decode(bytes), "standard input");
   }
   const file = flags.tokenFile ?? (environment.env("VITTE_TOKEN_FILE") || undefined);
-  const token = await readToken(environment, file);
+  const token = await readToken(environment, file) ?? await askForToken(environment, flags.url);
   if (token !== undefined) return token;
   throw new CacheError("invalid_argument", "Cannot log in: no token is given", {
     operation: "login",

@@ -38,7 +38,8 @@ export function addSetup(program: Command, context: CommandContext): void {
     .description(
       "Prints the settings that make build tools use the cache, or writes them. Without a name it\n" +
         "finds the tools of this repository. With an administrator's token it makes a token for\n" +
-        "each tool that may do just what the tool needs; another token is used as it is.",
+        "each tool that may do just what the tool needs; another token is used as it is. Where\n" +
+        "none is found, it is asked for at a terminal, and not shown.",
     )
     .option("--write", "write them, to files of yours with mode 0600, never to a repository")
     .option("--dry-run", "say what would be done; makes no token and writes nothing")

@@ -6,6 +6,7 @@ import type { StoreSettings } from "../config/resolve_store.ts";
 import { connectStore } from "../connect_store.ts";
 import type { Environment } from "../environment.ts";
 import { proxyVariables } from "../open_named_store.ts";
+import { askForToken } from "../read_token.ts";
 import type { BuildTool, ToolFile } from "../tools/build_tool.ts";
 import { userFolders } from "../user_folders.ts";
 import type { Plan } from "./plan.ts";
@@ -51,7 +52,7 @@ export async function setUp(environment: Environment, wish: SetUpWish): Promise<
     return await Promise.all(tools.map((tool) => apply(environment, { tool, wish })));
   }
   const { settings, url } = wish;
-  const given = settings.token?.value.reveal();
+  const given = settings.token?.value.reveal() ?? await askForToken(environment, url);
   if (given === undefined) throw noToken(wish);
   const { insecure } = settings;
   await using store = connectStore(url, {

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { planOf } from "../../app/setup/plan.ts";
 import { linesToPrint } from "../../app/setup/report.ts";
 import { TOOL_NAMES } from "../../app/tools/build_tool.ts";
+import type { ToolName } from "../../app/tools/build_tool.ts";
 import { TOOLS } from "../../app/tools/tool_table.ts";
+import { NPM } from "../../tools/install.ts";
+import { MAVEN_VERSION } from "../../tools/maven.ts";
 import { ROOT } from "../helpers/paths.ts";
 
 const read = (path: string) => Deno.readTextFileSync(`${ROOT}/${path}`);
@@ -28,6 +31,35 @@ for (const name of TOOL_NAMES) {
     const printed = linesToPrint([{ plan, token: undefined, files: [], dryRun: true }]);
     assert.ok(text.includes(`\`\`\`text\n${printed}\n\`\`\`\n`), printed);
     assert.ok(text.includes(`./vitte-remote-cache setup ${name} --write`));
+  });
+}
+
+/** Which program a page must say that it was tried with, as it is installed for the tests. */
+const TRIED: Partial<Record<ToolName, string>> = {
+  maven: `Maven ${MAVEN_VERSION}, the extension ${extensionVersion()}`,
+  metro: `Metro ${NPM.metro}`,
+  moon: `moon ${NPM["@moonrepo/cli"]}`,
+  nx: `Nx ${NPM.nx}`,
+  rush: `Rush ${NPM["@microsoft/rush"]}`,
+  turborepo: `turbo ${NPM.turbo}`,
+};
+/** Pages of tools that no test can run: they say so. */
+const NOT_TRIED: readonly ToolName[] = ["please"];
+
+function extensionVersion(): string {
+  const { repository } = TOOLS.maven.settings(ADDRESS, USER);
+  return /<version>(.*)<\/version>/.exec(repository[0]!.lines.join())![1]!;
+}
+
+for (const name of TOOL_NAMES) {
+  Deno.test(`docs/tools/${name}.md says with what it was tried, and by which tests`, () => {
+    const text = read(`docs/tools/${name}.md`).replaceAll("\n", " ");
+    const tests = [...text.matchAll(/`(test\/[\w/]+\.ts)`/g)].map((match) => match[1]!);
+    for (const path of tests) assert.ok(Deno.statSync(`${ROOT}/${path}`).isFile, path);
+    if (NOT_TRIED.includes(name)) return assert.match(text, /not a build with/);
+    assert.ok(text.includes(TRIED[name] ?? ""), TRIED[name]);
+    if (name === "go") return;
+    assert.ok(tests.includes(`test/interop/${name}_test.ts`), "a test with the real tool");
   });
 }
 

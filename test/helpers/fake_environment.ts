@@ -12,6 +12,8 @@ export interface FakeWorld {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly interactive?: boolean;
+  /** What a person answers who is asked for a secret. Default: there is nobody. */
+  readonly answer?: string;
   readonly interrupted?: AbortSignal;
   readonly clock?: Clock;
 }
@@ -52,6 +54,10 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
       err += typeof data === "string" ? data : new TextDecoder().decode(data);
     },
     interactive: world.interactive ?? false,
+    askSecret(question) {
+      if (world.answer !== undefined) err += `${question}\n`;
+      return Promise.resolve(world.answer);
+    },
     interrupted: world.interrupted ?? new AbortController().signal,
     clock: world.clock ?? stoppedClock,
     get out() {
