@@ -3,23 +3,14 @@ import assert from "node:assert/strict";
 import type { Command } from "commander";
 import { buildProgram } from "../../app/main.ts";
 import * as library from "../../mod.ts";
+import { fakeEnvironment } from "../helpers/fake_environment.ts";
 import { ROOT } from "../helpers/paths.ts";
 
 const README = await Deno.readTextFile(`${ROOT}/README.md`);
 const TASKS = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`)).tasks;
 
 function program(): Command {
-  const environment = {
-    args: [],
-    env: () => undefined,
-    cwd: "/",
-    stdin: () => new ReadableStream(),
-    stdout: () => Promise.resolve(),
-    stderr: () => {},
-    interactive: false,
-    interrupted: new AbortController().signal,
-    clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
-  };
+  const environment = fakeEnvironment();
   return buildProgram({ environment, end: () => {} }, { print: () => {} });
 }
 
