@@ -7,6 +7,7 @@ import type { RecordContext } from "../../codec/entry_record.ts";
 import { noSeal } from "../../codec/seal.ts";
 import { createHash } from "node:crypto";
 import { digestBytes, fromHex } from "../../core/digest.ts";
+import { inOneRead } from "../../core/one_read.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import type { BlobRef, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
@@ -85,10 +86,11 @@ export function prepareQueries(db: DatabaseSync, context: RecordContext): Querie
     visibleSizes(namespace, digests) {
       const no = namespaceNo(namespace);
       if (no === undefined) return digests.map(() => undefined);
-      return digests.map((digest) => {
-        const row = size.get(no, chunkIdOf(digestBytes(digest)));
-        return row && Number(row.size);
-      });
+      return inOneRead(db, digests.length, () =>
+        digests.map((digest) => {
+          const row = size.get(no, chunkIdOf(digestBytes(digest)));
+          return row && Number(row.size);
+        }));
     },
     visibleAfter(namespace, after, limit) {
       const no = namespaceNo(namespace);

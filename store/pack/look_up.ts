@@ -2,18 +2,21 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Bytes } from "../../core/digest.ts";
 import type { DataKind } from "../../core/record.ts";
+import { inOneRead } from "../../core/one_read.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import { packError } from "./errors.ts";
 import type { Place, SegmentRow } from "./places.ts";
 
 /** What a reader asks the tables; every answer is that of the last commit. */
 export class LookUp {
+  readonly #db: DatabaseSync;
   readonly #place: StatementSync;
   readonly #has: StatementSync;
   readonly #segment: StatementSync;
   readonly #meta: StatementSync;
 
   constructor(db: DatabaseSync) {
+    this.#db = db;
     this.#place = db.prepare(
       "SELECT segment, offset, stored, raw, codec FROM location WHERE kind = ? AND id = ?",
     );
@@ -29,7 +32,13 @@ export class LookUp {
   }
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
     const number = KIND_NUMBER[kind];
-    return this.#ask(() => ids.map((id) => this.#has.get(number, id) !== undefined));
+    return this.#ask(() =>
+      inOneRead(
+        this.#db,
+        ids.length,
+        () => ids.map((id) => this.#has.get(number, id) !== undefined),
+      )
+    );
   }
   segment(number: number): Pick<SegmentRow, "number" | "name" | "area" | "state"> | undefined {
     return this.#ask(() => this.#segment.get(number)) as
