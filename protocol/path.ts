@@ -59,6 +59,11 @@ export function authorityOf(url: string): string {
   return splitTarget(url).authority;
 }
 
+/** What follows the authority of a URL, as it stands there: path and query, with a slash in front. */
+export function targetOf(url: string): string {
+  return splitTarget(url).target;
+}
+
 /**
  * Checks a key that did not come in a path: what can not be asked for must not be stored.
  * @throws {CacheError} `invalid_argument` if no path could name it, or above `MAX_KEY_BYTES`

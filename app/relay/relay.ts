@@ -7,7 +7,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { CacheError } from "../../core/errors.ts";
 import { toCacheError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
-import { parsePath } from "../../protocol/path.ts";
+import { parsePath, targetOf } from "../../protocol/path.ts";
 import type { ParsedPath } from "../../protocol/path.ts";
 import { isPreflight } from "../../server/middleware/preflight.ts";
 import { carries, localToken } from "./local_token.ts";
@@ -104,7 +104,7 @@ class RunningRelay implements Relay {
       path = parsePath(url);
       this.#outage.signal.throwIfAborted();
       const { signal: given } = this.#outage;
-      const target = url.slice(url.indexOf(path.authority) + path.authority.length);
+      const target = targetOf(url);
       const onBroken = (error: CacheError) => this.#failed(error);
       return await this.#upstream.forward({ request, target, path, given, onBroken });
     } catch (thrown) {

@@ -8,6 +8,7 @@ import { Secret } from "../../core/secret.ts";
 import { HEADERS } from "../../protocol/url_space.ts";
 import { BYTES, LARGE, TOKEN, turningServer } from "../../test/helpers/hostile_server.ts";
 import { until } from "../../test/helpers/raw_listener.ts";
+import { rawHttp } from "../../test/helpers/raw_request.ts";
 import type { Relay } from "./relay.ts";
 import { startRelay } from "./relay.ts";
 
@@ -83,6 +84,25 @@ Deno.test("what a tool asks reaches the server with the server's token, and come
     const head = await ask(TURBO, { method: "HEAD", headers: { "x-artifact-tag": "sent" } });
     assert.deepEqual([head.status, await head.text()], [202, ""]);
     assert.equal(relay.report().hidden, 0);
+  });
+});
+
+Deno.test("whatever Host a tool names, its request goes to the server and nowhere else", async () => {
+  const paths: string[] = [];
+  const answer = ({ url }: Request) => {
+    paths.push(new URL(url).pathname);
+    return new Response("here", { headers: OURS });
+  };
+  await before(answer, async ({ relay }) => {
+    const server = { port: Number(new URL(relay.url).port), tokens: {} as never };
+    const authorization = `Bearer ${relay.token.reveal()}`;
+    // Some of them are found in what stands before the host, or in the path behind it.
+    const hosts = ["h", "http", "nx", "evil.example:80", "127.0.0.1"];
+    for (const host of hosts) {
+      const question = { as: null, headers: { host, authorization } };
+      assert.equal((await rawHttp(server, ["GET", NX], question)).status, 200, host);
+    }
+    assert.deepEqual(paths, hosts.map(() => NX));
   });
 });
 
