@@ -17,6 +17,7 @@ function program(): Command {
     stdout: () => Promise.resolve(),
     stderr: () => {},
     interactive: false,
+    askSecret: () => Promise.resolve(undefined),
     interrupted: new AbortController().signal,
     clock: { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() },
   };
