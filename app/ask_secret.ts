@@ -1,4 +1,5 @@
 /** Asks a person at the terminal for something that is not to be seen there. */
+import { abortable } from "../core/abort.ts";
 import { MAX_TOKEN_CHARACTERS } from "../core/limits.ts";
 
 /** A terminal to ask at. */
@@ -58,15 +59,8 @@ export function processTerminal(): AskingTerminal | undefined {
     hide: (hidden) => Deno.stdin.setRaw(hidden, { cbreak: true }),
     async read(signal) {
       const buffer = new Uint8Array(1024);
-      const { promise, reject } = Promise.withResolvers<never>();
-      const stop = () => reject(signal.reason);
-      signal.addEventListener("abort", stop, { once: true });
-      try {
-        const count = await Promise.race([Deno.stdin.read(buffer), promise]);
-        return count === null ? undefined : buffer.subarray(0, count);
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
+      const count = await abortable(Deno.stdin.read(buffer), signal);
+      return count === null ? undefined : buffer.subarray(0, count);
     },
   };
 }

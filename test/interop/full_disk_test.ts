@@ -25,7 +25,7 @@ skippable("builds go on when the disk of the server is full, and take from it wh
   assert.equal(mounted.code, 0, mounted.stderr);
   try {
     await using server = await startServer(`${mount}/store`, { args: ["--max-size", "none"] });
-    const cache = { url: server.url, token: server.adminToken, admin: true };
+    const cache = { url: server.url, token: server.adminToken };
     const large = randomBytes(LARGE).toString("base64");
     const build = async (tool: RealTool, name: string, input?: string) => {
       const home = `${folder.path}/${tool.tool}-${name}`;
