@@ -1,9 +1,7 @@
 /** What README and docs/tools tell people to type, typed. */
 import assert from "node:assert/strict";
 import { TOOL_NAMES } from "../../app/tools/build_tool.ts";
-import { NPM, npmPackage } from "../../tools/install.ts";
 import { ROOT } from "../helpers/paths.ts";
-import { writeFiles } from "../helpers/real_builds.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { install, PROGRAM, Terminal } from "../helpers/terminal.ts";
 
@@ -29,14 +27,6 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   "gradle.md groovy": "test/helpers/tools/gradle.ts",
 };
 
-/** A repository of one project, for what is shown with a build tool. */
-const NX_WORKSPACE = {
-  "package.json": '{ "name": "app", "private": true }\n',
-  "nx.json": '{ "analytics": false, "useDaemonProcess": false }\n',
-  "project.json":
-    '{ "name": "app", "targets": { "build": { "command": "echo built > built" } } }\n',
-};
-
 interface Desk extends AsyncDisposable {
   readonly terminal: Terminal;
   readonly url: string;
@@ -47,8 +37,7 @@ async function desk(home: string): Promise<Desk> {
   await install(home);
   await Deno.symlink(`${home}/bin/${PROGRAM}`, `${home}/${PROGRAM}`);
   await Deno.writeTextFile(`${home}/FILE`, "some bytes\n");
-  await writeFiles(home, NX_WORKSPACE);
-  await Deno.symlink(`${await npmPackage("nx", NPM.nx)}/node_modules`, `${home}/node_modules`);
+  await Deno.writeTextFile(`${home}/nx.json`, "{}\n");
   for (const name of ["PATH", "src"]) {
     await Deno.mkdir(`${home}/${name}`);
     await Deno.writeTextFile(`${home}/${name}/file`, "more bytes\n");
@@ -72,7 +61,6 @@ Deno.test("README: every command that it shows works, in its order, in an empty 
     else await at.terminal.type([...variables, line].join("; "));
   }
   assert.equal(await Deno.readTextFile(`${folder.path}/FILE`), "some bytes\n");
-  assert.equal(await Deno.readTextFile(`${folder.path}/built`), "built\n");
   assert.match(await Deno.readTextFile(`${folder.path}/ci.token`), /^vrc_/);
 });
 
