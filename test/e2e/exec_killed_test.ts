@@ -53,6 +53,7 @@ Deno.test("exec killed at any moment leaves each output old or new, and stores n
     assert.equal((await project.exec(writing(letter))).report?.stored, true);
   }
   let killed = 0;
+  let inDoubt = 0;
   await t.step("while it brings outputs back", async () => {
     let before = "b".repeat(FILES);
     for (let round = 0; round < longOr(80, 14); round++) {
@@ -79,9 +80,16 @@ Deno.test("exec killed at any moment leaves each output old or new, and stores n
       assert.equal(await letters(project), letter.repeat(FILES));
       await Deno.remove(project.file("out"), { recursive: true });
       const again = await project.exec([...salt, ...writing(letter)]);
-      assert.equal(again.report?.result, "hit", again.stderr);
       assert.equal(await letters(project), letter.repeat(FILES));
+      // Killed before it had noted its program's number, it left one behind that nobody can wait
+      // for: the run beside it is in doubt then, and not stored. The next one is.
+      const doubted = next.report?.result === "ran" && !next.report.stored;
+      if (doubted) inDoubt++;
+      const wanted = doubted ? ["ran", true] : ["hit", undefined];
+      const { result, stored } = again.report ?? {};
+      assert.deepEqual([result, result === "hit" ? undefined : stored], wanted, again.stderr);
     }
+    assert.ok(inDoubt <= Math.max(1, killed / 20), `${inDoubt} runs were in doubt`);
   });
   console.log(`  killed ${killed} times before the end`);
   assert.ok(killed > 5, "the kills all came too late");
