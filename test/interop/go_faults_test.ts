@@ -6,7 +6,7 @@ import { SMALL_MODULE } from "../helpers/go_toolchain.ts";
 import { runCli, startServer } from "../helpers/real_server.ts";
 import { requireOrSkip } from "../helpers/skip.ts";
 import { needSmallDisk, smallDisk } from "../helpers/small_disk.ts";
-import { listFiles, tempDir } from "../helpers/temp.ts";
+import { tempDir } from "../helpers/temp.ts";
 
 /** Milliseconds that a server that is down or hangs may cost a whole build. */
 const MOST_MS = 2_000;
@@ -43,6 +43,7 @@ Deno.test("no state of the server fails a go build, or holds it up for two secon
       });
     const reader = (await admin("reader", "--allow", "read")).stdout.trim();
     const old = (await admin("old", "--allow", "read,write", "--expires", "1s")).stdout.trim();
+    await untilRefused(server.url, old);
     const unknown = `vrc_${"0".repeat(16)}${server.token.slice(20)}`;
     for (const [name, token] of Object.entries({ reader, old, unknown, damaged: "nonsense" })) {
       const machine = await make(`token-${name}`, { server: { url: server.url, token } });
@@ -100,11 +101,10 @@ Deno.test("no state of the server fails a go build, or holds it up for two secon
     assert.equal(await machine.say(), "hello\n");
   });
   await t.step("a server that is killed in the middle", async () => {
-    const machine = await make("killed");
-    const building = machine.build();
-    await someOutputs(machine);
-    await daemon.kill();
-    const ran = await building;
+    // The way to it ends with it, at a request that is counted and not after a time.
+    await using way = endingProxy(server.url, 20, () => daemon.kill());
+    const machine = await make("killed", { server: { url: way.url, token: server.token } });
+    const ran = await machine.build();
     told("killed in the middle", ran);
     fine(ran);
     assert.ok(ran.facts.remote_hits > 0);
@@ -121,14 +121,16 @@ Deno.test("no state of the server fails a go build, or holds it up for two secon
   });
 });
 
-/** Waits until more outputs are here than go makes of the module's own folders. */
-async function someOutputs(machine: GoMachine): Promise<void> {
-  for (let look = 0; look < 2_000; look++) {
-    const found = await listFiles(`${machine.cacheDir}/outputs`).catch(() => []);
-    if (found.length >= 8) return;
+/** Waits until a token has expired: the machine may be quicker than its second. */
+async function untilRefused(url: string, token: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` };
+  for (let look = 0; look < 500; look++) {
+    const answer = await fetch(`${url}/v1/whoami`, { headers });
+    await answer.body?.cancel();
+    if (answer.status === 401) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  assert.fail("nothing came");
+  assert.fail("the token does not expire");
 }
 
 interface Proxy extends AsyncDisposable {
@@ -193,6 +195,35 @@ function gateProxy(to: string, passing: number): Proxy {
     async [Symbol.asyncDispose]() {
       closed.resolve(new Response(null, { status: 503 }));
       await inner[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Lets some requests pass, then kills the server and ends with all its connections. */
+function endingProxy(to: string, passing: number, kill: () => Promise<void>): Proxy {
+  const stop = new AbortController();
+  let count = 0;
+  const listener = Deno.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    signal: stop.signal,
+    onListen() {},
+  }, async (request) => {
+    if (++count > passing) {
+      await kill();
+      stop.abort();
+      return new Response(null, { status: 503 }); // nobody is left to hear it
+    }
+    const answer = await pass(to, request);
+    const { status, headers } = answer;
+    const bytes = await answer.bytes();
+    return new Response(status === 204 ? null : bytes, { status, headers });
+  });
+  return {
+    url: `http://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await listener.finished;
     },
   };
 }
