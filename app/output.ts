@@ -63,7 +63,9 @@ export class Output {
         ...rest,
         ...place,
       }));
-      const error = { kind, message: message.slice(0, LONGEST_MESSAGE), problems: list };
+      const more = problems.length - 1;
+      const first = more > 0 ? `${problemLine(problems[0]!)} (and ${more} more)` : message;
+      const error = { kind, message: first.slice(0, LONGEST_MESSAGE), problems: list };
       await this.#line({ error });
     }
     for (const problem of problems.slice(0, MOST_PROBLEMS)) {
