@@ -60,9 +60,10 @@ async function recover(
   }, { durable: true });
   if (!clean) {
     if (rebuild !== undefined) options.faults?.("rebuild.begin");
-    await reconcilePacks({ options, tables, files });
+    const opening = { options, tables, files, rebuilds: rebuild !== undefined };
+    await reconcilePacks(opening);
     options.faults?.("rebuild.before_tables");
-    recoverFiles({ options, tables, files });
+    recoverFiles(opening);
     const segments = tables.segments().length;
     if (rebuild === undefined) {
       // Nothing to tell: what was found is reported by segment.

@@ -28,8 +28,10 @@ export interface SegmentFiles {
   open(name: string, mode?: "r" | "r+"): SegmentFile | undefined;
   /** Gives a file another name; durable. */
   rename(name: string, to: string): void;
-  /** A missing one is fine. */
+  /** A missing one is fine. Not durable before {@linkcode SegmentFiles.sync}. */
   remove(name: string): void;
+  /** Makes names, and that some are gone, durable. */
+  sync(): void;
   list(): string[];
   /** The path of a file, `undefined` in memory. */
   pathOf(name: string): string | undefined;
@@ -85,6 +87,7 @@ export function folderSegmentFiles(dir: string): SegmentFiles {
       syncFolder(folder);
     },
     remove: (name) => fs.rmSync(path(name), { force: true }),
+    sync: () => syncFolder(folder),
     list: () => fs.readdirSync(folder).sort(),
     pathOf: path,
     source: (name, size) => ({
@@ -191,6 +194,7 @@ export function memorySegmentFiles(): SegmentFiles {
       files.set(to, file);
     },
     remove: (name) => void files.delete(name),
+    sync() {},
     list: () => [...files.keys()].sort(),
     pathOf: () => undefined,
     source(name, size) {

@@ -221,6 +221,8 @@ class Writer implements PackWriter {
       const { data, log } = pack.active;
       data.sync();
       log.sync();
+      // After a clean stop nobody looks for files that the tables do not know.
+      pack.files.sync();
       pack.fault("close.before_clean");
       pack.tables.transaction(() => {
         for (const { number, synced } of [data, log]) {
