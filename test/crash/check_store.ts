@@ -182,18 +182,21 @@ async function assertFull(engine: Engine, dir: string): Promise<void> {
 
 /** The disk holds what the tables name and nothing else: nothing torn is left over. */
 async function assertDisk(engine: Engine, dir: string): Promise<void> {
-  const look = async () => (await listFiles(dir)).filter((path) => /^(active|packs)\//.test(path));
-  let files = await look();
-  // What was full is sealed in the background: for a moment a pack has two names.
-  for (let turn = 0; turn < 100 && isBusy(files); turn++) {
+  const look = async () => ({
+    files: (await listFiles(dir)).filter((path) => /^(active|packs)\//.test(path)),
+    segments: (await engine.stats())["segments"] as number,
+  });
+  let { files, segments } = await look();
+  // What was full is sealed in the background: for a moment a pack has two names, or is missed.
+  for (let turn = 0; turn < 300 && (isBusy(files) || files.length !== segments); turn++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
-    files = await look();
+    ({ files, segments } = await look());
   }
   const odd = files.filter((path) =>
     !/^active\/[0-9a-f]{32}\.seg$|^packs\/(data|log)\//.test(path)
   );
   assert.deepEqual(odd, [], "left over");
-  assert.equal(files.length, (await engine.stats())["segments"], `files: ${files.join(" ")}`);
+  assert.equal(files.length, segments, `files: ${files.join(" ")}`);
 }
 
 function isBusy(files: readonly string[]): boolean {
