@@ -8,6 +8,7 @@ import { readFolder, writeFolder } from "./folder_image.ts";
 import { History } from "./history.ts";
 import { readRecord, recorderEnv, saidIn } from "./record.ts";
 import type { Call, KillPoint } from "./record.ts";
+import { serveLife } from "./serve_life.ts";
 
 const WORKER = fromFileUrl("../crash/crash_work.ts");
 
@@ -60,23 +61,44 @@ export class CrashedStore {
 
   /** Runs a worker until it is killed or at its end; tells the calls it made. */
   async work(kill: KillPoint | undefined): Promise<Call[]> {
-    const record = `${this.#scratch}/record`;
-    await Deno.remove(record).catch(() => {}); // not there in the first round
-    const { random, library, maxSize } = this.#options;
-    const seed = random.integer(0, 2 ** 31);
-    const { dir } = this;
-    const command = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", WORKER, dir, String(seed), `${this.#history.lastId + 1}`]
-        .concat(String(maxSize)),
-      env: recorderEnv({ library, record, dir, kill }),
-      stdout: "null",
-      stderr: "piped",
-    });
-    const { signal, success, stderr } = await command.output();
-    if (signal !== "SIGKILL" && !success) {
+    return await this.#recorded(kill, async (env) => {
+      const { random, maxSize } = this.#options;
+      const args = ["run", "-A", "--no-check", WORKER, this.dir];
+      const command = new Deno.Command(Deno.execPath(), {
+        args: [
+          ...args,
+          `${random.integer(0, 2 ** 31)}`,
+          `${this.#history.lastId + 1}`,
+          `${maxSize}`,
+        ],
+        env,
+        stdout: "null",
+        stderr: "piped",
+      });
+      const { signal, success, stderr } = await command.output();
+      if (signal === "SIGKILL" || success) return;
       throw new Error(`the worker failed: ${new TextDecoder().decode(stderr)}`);
-    }
-    return readRecord(await Deno.readFile(record), dir);
+    });
+  }
+
+  /** The same with a whole server that is written to over HTTP; its history is heard at once. */
+  async serve(kill: KillPoint | undefined): Promise<Call[]> {
+    const { random, maxSize } = this.#options;
+    const life = { dir: this.dir, maxSize, random };
+    return await this.#recorded(kill, (env) => serveLife({ ...life, env }, this.#history));
+  }
+
+  async #recorded(
+    kill: KillPoint | undefined,
+    live: (env: Record<string, string>) => Promise<void>,
+  ): Promise<Call[]> {
+    const record = `${this.#scratch}/record`;
+    await Deno.remove(record).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    const { library } = this.#options;
+    await live(recorderEnv({ library, record, dir: this.dir, kill }));
+    return readRecord(await Deno.readFile(record), this.dir);
   }
 
   /**
@@ -85,11 +107,19 @@ export class CrashedStore {
    */
   async round(
     kill: KillPoint | undefined,
-    options: { cuts: number; thorough: boolean; tally: Tally; goOn?: boolean },
+    options: {
+      cuts: number;
+      thorough: boolean;
+      tally: Tally;
+      goOn?: boolean;
+      /** A whole server: its power is only cut at its end, since its clients know no other moment. */
+      serves?: boolean;
+    },
   ): Promise<Call[]> {
     const { tally, cuts, thorough } = options;
     const { random } = this.#options;
-    const calls = await this.work(kill);
+    const known = this.#history.acknowledged;
+    const calls = options.serves ? await this.serve(kill) : await this.work(kill);
     const last = calls.at(-1);
     if (last?.name === "kill") {
       tally.kills++;
@@ -97,7 +127,10 @@ export class CrashedStore {
       tally.points.set(point, (tally.points.get(point) ?? 0) + 1);
     }
     const lines = saidIn(calls);
-    const moments = Array.from({ length: cuts }, () => random.integer(0, calls.length + 1));
+    const moments = Array.from(
+      { length: cuts },
+      () => options.serves ? calls.length : random.integer(0, calls.length + 1),
+    );
     moments.sort((a, b) => a - b);
     for (const [n, call] of [...calls, undefined].entries()) {
       while (moments[0] === n) {
@@ -112,7 +145,7 @@ export class CrashedStore {
       if (call) this.#model.apply(call);
     }
     this.#history.hear(lines);
-    tally.acknowledged += lines.filter(({ line }) => line.startsWith("ok ")).length;
+    tally.acknowledged += this.#history.acknowledged - known;
     // Now and then the next life begins with what this one left, so that a recovery is killed too.
     if (options.goOn) return calls;
     add(tally, await this.#check(this.dir, this.#history, thorough));

@@ -22,8 +22,8 @@ export class KillPlan {
   readonly #points: readonly (readonly [string, { call: CallName; count: number }])[];
   #turn = 0;
 
-  /** Learns the points from the calls of a life that was not killed. */
-  constructor(calls: readonly Call[]) {
+  /** Learns the points from the calls of a life that was not killed; their order is random. */
+  constructor(calls: readonly Call[], random: SeededRandom) {
     const points = new Map<string, { call: CallName; count: number }>();
     for (const call of calls) {
       if (!WORTH.has(call.name)) continue;
@@ -32,7 +32,8 @@ export class KillPlan {
       if (known) known.count++;
       else points.set(point, { call: call.name, count: 1 });
     }
-    this.#points = [...points].sort(([a], [b]) => a < b ? -1 : 1);
+    const drawn = [...points].map((point) => ({ point, at: random.next() }));
+    this.#points = drawn.sort((a, b) => a.at - b.at).map(({ point }) => point);
   }
 
   /** The points, such as `sync active/*.seg`. */

@@ -17,7 +17,7 @@ export const ADMIN_RIGHTS: TokenRights = {
 
 /** The entry of a key. */
 export function keyOf(key: string): EntryKey {
-  return { namespace: "default", scope: "main", protocol: "native", key };
+  return { namespace: "default", scope: "main", protocol: "kv", key };
 }
 
 /** The body that change number `id` writes; does not compress, begins with the number. */

@@ -14,6 +14,8 @@ import { quickTempDir } from "../helpers/temp.ts";
 
 /** How many workers are killed; `deno task test:crash` asks for 900. */
 const KILLS = Number(Deno.env.get("VITTE_CRASH_KILLS") ?? 60);
+/** How many whole servers are killed; `deno task test:crash` asks for 100. */
+const SERVERS = Number(Deno.env.get("VITTE_CRASH_SERVERS") ?? 6);
 /** Lives of one store. */
 const LIVES = 12;
 /** Stores that are worked on at the same time. */
@@ -21,8 +23,12 @@ const LANES = 2;
 /** Power cuts for each kill. */
 const CUTS = 2;
 
-/** Bytes of stores that never fill up, and of stores that are full in their third life. */
-const SIZES = { keeps: 48 * 1024 * 1024, evicts: 6 * 1024 * 1024 };
+const MIB = 1024 * 1024;
+/**
+ * Bytes of stores that never fill up, and of stores that are full in their third life. A server
+ * takes 16 MiB at least.
+ */
+const SIZES = { keeps: 48 * MIB, evicts: 6 * MIB, serverKeeps: 64 * MIB, serverEvicts: 16 * MIB };
 
 /** Bytes that must be free: a store keeps 1 GiB free. */
 const ROOM = 4 * 1024 ** 3;
@@ -42,7 +48,8 @@ skippable(
     const lane = async () => {
       while (tally.kills < KILLS) {
         const number = stores++;
-        await liveAndDie(`${folder.path}/${number}`, { library, random, plans, tally, number });
+        const options = { library, random, plans, tally, number, serves: false, most: KILLS };
+        await liveAndDie(`${folder.path}/${number}`, options);
       }
     };
     // All are over before anything is thrown, or the folder would go under the others.
@@ -56,15 +63,35 @@ skippable(
   },
 );
 
+skippable(
+  `serve: killed at ${SERVERS} points under HTTP writers, and its power cut`,
+  { need: () => needProgram("gcc") },
+  async () => {
+    const random = seededRandom("VITTE_CRASH_SEED");
+    await using folder = await quickTempDir(ROOM);
+    const library = await buildRecorder(folder.path);
+    const plans = await learn(folder.path, library, random, true);
+    const tally = emptyTally();
+    for (let number = 0; tally.kills < SERVERS; number++) {
+      const options = { library, random, plans, tally, number, serves: true, most: SERVERS };
+      await liveAndDie(`${folder.path}/${number}`, options);
+    }
+    print(tally);
+    assert.ok(tally.acknowledged > SERVERS, `only ${tally.acknowledged} were acknowledged`);
+  },
+);
+
 /** What kinds of calls there are in a life: of an empty folder, of a full store, of a rebuild. */
 async function learn(
   folder: string,
   library: string,
   random: SeededRandom,
+  serves = false,
 ): Promise<Record<Life, KillPlan>> {
-  const options = { library, maxSize: SIZES.evicts, evicts: true, random };
+  const maxSize = serves ? SIZES.serverEvicts : SIZES.evicts;
+  const options = { library, maxSize, evicts: true, random };
   const store = new CrashedStore(await made(`${folder}/learn`), options);
-  const rest = { cuts: 0, thorough: false, tally: emptyTally() };
+  const rest = { cuts: 0, thorough: false, tally: emptyTally(), serves };
   const first = await store.round(undefined, rest);
   let later = first;
   for (let life = 0; life < 4; life++) later = await store.round(undefined, rest);
@@ -72,9 +99,13 @@ async function learn(
   const rebuild = await store.round(undefined, rest);
   await Deno.remove(`${folder}/learn`, { recursive: true });
   return {
-    first: new KillPlan(first),
-    later: new KillPlan(later),
-    rebuild: new KillPlan(rebuild.slice(0, rebuild.findIndex(({ name }) => name === "say") + 1)),
+    first: new KillPlan(first, random),
+    later: new KillPlan(later, random),
+    // Up to where the first thing is said: that it is open, or listens.
+    rebuild: new KillPlan(
+      rebuild.slice(0, rebuild.findIndex(({ name }) => name === "say") + 1),
+      random,
+    ),
   };
 }
 
@@ -87,15 +118,19 @@ async function liveAndDie(
     plans: Record<Life, KillPlan>;
     tally: Tally;
     number: number;
+    serves: boolean;
+    /** Kills in all. */
+    most: number;
   },
 ): Promise<void> {
-  const { library, random, plans, tally, number } = options;
+  const { library, random, plans, tally, number, serves, most } = options;
   const evicts = number % 2 === 1;
-  const maxSize = evicts ? SIZES.evicts : SIZES.keeps;
+  const sizes = serves ? [SIZES.serverKeeps, SIZES.serverEvicts] : [SIZES.keeps, SIZES.evicts];
+  const maxSize = sizes[number % 2]!;
   const store = new CrashedStore(await made(folder), { library, maxSize, evicts, random });
   const lives: string[] = [];
   try {
-    for (let life = 0; life < LIVES && tally.kills < KILLS; life++) {
+    for (let life = 0; life < LIVES && tally.kills < most; life++) {
       let kind: Life = life === 0 ? "first" : "later";
       if (life % 5 === 4) {
         const names = ["packs.sqlite", "index.sqlite"] as const;
@@ -106,7 +141,7 @@ async function liveAndDie(
       const kill = evicts && life > 0 && life < 3 ? undefined : plans[kind].next(random);
       lives.push(kill ? `${kill.call} ${kill.path} ${kill.nth} ${kill.how}` : "not killed");
       const goOn = life % 4 === 2 && life % 5 !== 3;
-      await store.round(kill, { cuts: CUTS, thorough: life % 3 === 0, tally, goOn });
+      await store.round(kill, { cuts: CUTS, thorough: life % 3 === 0, tally, goOn, serves });
     }
   } catch (error) {
     const { stack } = error as Error;

@@ -34,10 +34,8 @@ async function traced(dir: string, work: (server: RealServer) => Promise<void>):
   const program = [...strace, "-o", trace, ...SOURCE_PROGRAM];
   const args = ["--threads", "1", "--max-size", MAX_SIZE, "--access-log", "none"];
   const server = await startServer(dir, { program, args });
-  let logs: ReadonlySet<string>;
   try {
     await work(server);
-    logs = await logNames(dir);
   } finally {
     // Not strace itself: it would let go of the server and end.
     const [, pid] = /process (\d+)/.exec(await Deno.readTextFile(`${dir}/lock`))!;
@@ -47,7 +45,8 @@ async function traced(dir: string, work: (server: RealServer) => Promise<void>):
     }
     await server.stop();
   }
-  return { calls: parseTrace(await Deno.readTextFile(trace), `${dir}/`, isAnswer), logs };
+  const calls = parseTrace(await Deno.readTextFile(trace), `${dir}/`, isAnswer);
+  return { calls, logs: await logNames(dir) };
 }
 
 async function isAlive(pid: string): Promise<boolean> {
