@@ -14,6 +14,7 @@ import { openIndexWriter } from "../index/open.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { tableBytes } from "../store/pack/disk_bytes.ts";
 import { openPackReader } from "../store/pack/reader.ts";
+import type { PackReader } from "../store/pack/reader.ts";
 import { openPackWriter } from "../store/pack/writer.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
@@ -75,8 +76,10 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
   });
 
   const threads = new Set<ServedThread>();
-  const objects = stack.use(await openObjects(paths));
+  const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
+  // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
+  let retire: PackReader["retire"] = () => {};
   const packs = stack.use(
     await openPackWriter({
       dir: folder,
@@ -91,7 +94,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
         if (line !== undefined) report(line);
       },
       onRetire(segments) {
-        chunks?.retire(segments);
+        retire(segments);
         for (const thread of threads) thread.retire(segments);
       },
     }),
@@ -104,6 +107,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       onDamage: (place) => packs.reportDamage(place),
     }),
   );
+  retire = (segments) => chunks.retire(segments);
   const presence = new Presence(chunks);
   const present: Present = (namespace, blobs) =>
     blobsPresent(namespace, blobs, { presence, visibility: index.visibility });

@@ -27,7 +27,10 @@ export function pathsOf(dir: string): FolderPaths {
 /** The kind of medium that {@linkcode openObjects} opens, as `/v1/whoami` names it. */
 export const BACKEND = "fs";
 
-/** The object store that sealed packs go to. */
-export function openObjects(paths: FolderPaths): Promise<ObjectStore> {
-  return openFsStore(paths.packs);
+/** The object store that sealed packs go to. `alone`: opened by whoever has the folder's lock. */
+export function openObjects(
+  paths: FolderPaths,
+  options: { readonly alone?: boolean } = {},
+): Promise<ObjectStore> {
+  return openFsStore(paths.packs, options);
 }

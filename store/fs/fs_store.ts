@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { throwIfAborted } from "../../core/abort.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { Clock } from "../../core/clock.ts";
-import { FS_PARALLEL_CALLS } from "../../core/limits.ts";
+import { FS_PARALLEL_CALLS, STALE_TEMP_MS } from "../../core/limits.ts";
 import { assertObjectKey } from "../../core/object_store.ts";
 import type { ObjectInfo, ObjectStore } from "../../core/object_store.ts";
 import { fsCall } from "./errors.ts";
@@ -17,11 +17,17 @@ import { writeObject } from "./write.ts";
 export interface FsStoreOptions {
   /** Tells which temporary files are stale. Default: the system's clock. */
   readonly clock?: Clock;
+  /**
+   * Nobody else has the folder open, so every temporary file is that of a dead process. One may be a
+   * second name of a whole object, whose bytes it would keep on the disk. Default false.
+   */
+  readonly alone?: boolean | undefined;
 }
 
 /**
  * Opens the objects in a folder, which is made if it is missing, and removes temporary files that
- * a dead process left there more than a day ago. Several processes may have the same folder open.
+ * a dead process left there: those older than a day, or all of them if this is the only process that
+ * has the folder open. Several may have it open otherwise.
  *
  * @throws {CacheError} `invalid_argument` when `dir` is not a folder, `permission_denied`
  */
@@ -33,7 +39,8 @@ export async function openFsStore(dir: string, options: FsStoreOptions = {}): Pr
   await fsCall(attempt, Deno.mkdir(`${root}/${TEMP_FOLDER}`, { recursive: true }));
   const folders = new Folders(root);
   await folders.check(TEMP_FOLDER);
-  await removeStaleTemps(root, options.clock ?? systemClock);
+  const { clock = systemClock, alone = false } = options;
+  await removeStaleTemps(root, alone ? Infinity : clock.now() - STALE_TEMP_MS);
   return fsStore(root, folders);
 }
 

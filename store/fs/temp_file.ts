@@ -1,7 +1,5 @@
 /** Files being written: their names, and what becomes of those whose writer died. */
-import type { Clock } from "../../core/clock.ts";
 import { toHex } from "../../core/digest.ts";
-import { STALE_TEMP_MS } from "../../core/limits.ts";
 import { codeOf, translateFsError } from "./errors.ts";
 
 /** The folder of temporary files below the root. */
@@ -28,13 +26,12 @@ export async function discardTemp(path: string): Promise<void> {
 }
 
 /**
- * Removes temporary files that are older than a day by their own time: another process may be
- * writing the younger ones. A linked file has the time of its source, so the time of its last link
+ * Removes temporary files older than `oldest` (milliseconds since 1970) by their own time: another
+ * process may be writing the younger ones. A linked file has the time of its source, so the time of its last link
  * counts. Files with other names are not ours and stay.
  */
-export async function removeStaleTemps(root: string, clock: Clock): Promise<number> {
+export async function removeStaleTemps(root: string, oldest: number): Promise<number> {
   const folder = `${root}/${TEMP_FOLDER}`;
-  const oldest = clock.now() - STALE_TEMP_MS;
   let removed = 0;
   try {
     for await (const item of Deno.readDir(folder)) {

@@ -140,6 +140,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
   const { tables, active } = pack;
   const used = seconds(pack);
   const kept: Holding[] = [];
+  const durable = heard.some(({ upload }) => !upload.failed && isBehind(pack, upload));
   try {
     pack.fault("commit.before_tables");
     tables.transaction(() => {
@@ -157,7 +158,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
       }
       tables.setDiskBytes(diskBytes(pack));
       pack.fault("commit.in_tables");
-    });
+    }, { durable });
     for (const holding of kept) {
       holding.state = "kept";
       holding.place = undefined;
@@ -166,4 +167,18 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
     const error = packError(thrown, "commit", "rows of records");
     for (const { upload } of heard) upload.failed ??= error;
   }
+}
+
+/**
+ * Whether a record of this upload stands where no start looks for it any more: in a segment that
+ * was ended since it was written, or before what the tables say they know of the active one. Its
+ * row must reach the disk before it is acknowledged; all others are found again by a replay.
+ */
+function isBehind({ active, tables }: Pack, upload: Upload): boolean {
+  const applied = tables.segment(active.data.number)?.applied ?? 0;
+  for (const { state, place } of upload.held.values()) {
+    if (state !== "pending") continue;
+    if (place!.segment !== active.data.number || place!.offset < applied) return true;
+  }
+  return false;
 }
