@@ -7,6 +7,7 @@ import {
   KEEP_ALIVE_IDLE_MS,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
+  WHOLE_ANSWER_MS,
 } from "../../core/limits.ts";
 import type { ListenerEvent, ListenOptions } from "./contract.ts";
 import { descriptorLimit, descriptorsOpen, openKernel } from "./kernel.ts";
@@ -16,6 +17,7 @@ import { plainHost } from "./proc_net.ts";
 import type { LocalAddress } from "./proc_net.ts";
 import { Reaper } from "./reaper.ts";
 import type { Sweep } from "./reaper.ts";
+import { Visit } from "./visit.ts";
 
 /** Share of the descriptors that connections may take; files and databases need the rest. */
 const DESCRIPTOR_SHARE = 0.7;
@@ -31,14 +33,6 @@ export interface GuardOptions extends ListenOptions {
   rotate(): void;
 }
 
-/** A request under way. */
-export interface Visit {
-  /** The address it came from; a mapped IPv4 address is dotted. */
-  readonly host: string;
-  /** Its connection has become a WebSocket, which has its own signs of life. */
-  upgraded: boolean;
-}
-
 /** The guard; one for each listener, with a table that all threads of a port share. */
 export class ConnectionGuard implements Disposable {
   readonly #options: GuardOptions;
@@ -47,8 +41,8 @@ export class ConnectionGuard implements Disposable {
   readonly #reaper: Reaper | undefined;
   readonly #most: number;
   readonly #descriptorLimit = descriptorLimit();
-  /** Peers with a request under way in this thread, one entry a request. */
-  readonly #busy = new Map<Visit, number>();
+  /** Requests under way in this thread. */
+  readonly #busy = new Set<Visit>();
   readonly #quiet = new Set<() => void>();
   #open = 0;
 
@@ -83,13 +77,13 @@ export class ConnectionGuard implements Disposable {
   /** Notes a request from its first to its last byte. */
   enter(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
     const { hostname, port } = info.remoteAddr;
-    const visit: Visit = { host: plainHost(hostname), upgraded: false };
-    const id = peerId(visit.host, port);
+    const visit = new Visit(plainHost(hostname), port);
+    const { id } = visit;
     const slot = this.#table.begin(id);
-    this.#busy.set(visit, id);
+    this.#busy.add(visit);
     const leave = () => {
       this.#busy.delete(visit);
-      if (!visit.upgraded) this.#table.end(slot, id);
+      if (!visit.upgraded) this.#table.end(slot, id, visit.stranger);
       if (this.#busy.size === 0) { for (const tell of this.#quiet) tell(); }
     };
     info.completed.then(leave, leave);
@@ -126,9 +120,27 @@ export class ConnectionGuard implements Disposable {
     this.#attempt("relieve", () => this.#reaper?.relieve(this.#room()));
   }
 
+  /** Notes that the runtime has the answer, or its beginning. */
+  answered(visit: Visit): void {
+    visit.answered = this.#table.now;
+  }
+
   /** Ends the connections whose requests are under way in this thread. */
   endBusy(): void {
-    const busy = new Set(this.#busy.values());
+    this.#end([...this.#busy]);
+  }
+
+  /** Ends those whose client has stopped to read: to the runtime it may take for ever. */
+  #endStalled(): void {
+    const latest = this.#table.now - WHOLE_ANSWER_MS / 100;
+    const stalled = [...this.#busy].filter(({ abandoned, answered, upgraded, watched }) =>
+      abandoned || (!watched && !upgraded && answered !== undefined && answered <= latest)
+    );
+    if (stalled.length > 0) this.#end(stalled);
+  }
+
+  #end(visits: readonly Visit[]): void {
+    const busy = new Set(visits.map((visit) => visit.id));
     const ours = (this.#kernel?.sockets(this.#options.local).connections ?? [])
       .filter((one) => busy.has(peerId(one.host, one.port)));
     this.#kernel?.cut(new Set(ours.map((one) => one.inode)));
@@ -160,6 +172,7 @@ export class ConnectionGuard implements Disposable {
   }
 
   #look(): Sweep | undefined {
+    this.#endStalled();
     const result = this.#reaper?.sweep();
     if (result) this.#open = result.open;
     if (this.#kernel) this.#options.check(result?.listening ?? this.#listening());

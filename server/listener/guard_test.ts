@@ -5,9 +5,11 @@ import {
   HALF,
   RawClient,
   until,
+  WHOLE,
   withListener,
 } from "../../test/helpers/raw_listener.ts";
-import type { Handler } from "../deps.ts";
+import { WHOLE_ANSWER_MS } from "../../core/limits.ts";
+import type { Handler, RequestOrigin } from "../deps.ts";
 import { PeerTable } from "./peer_table.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
@@ -49,6 +51,64 @@ Deno.test("listen() ends a header that comes byte by byte and never ends", linux
     assert.equal(text, "");
   });
 });
+
+Deno.test(
+  "listen() ends the connection of who has no good token soon after its answer",
+  linux,
+  async () => {
+    const clock = new ManualClock();
+    const handler: Handler = (_request, origin) => {
+      origin.stranger = true;
+      return new Response("hello", { status: 401 });
+    };
+    await withListener({ clock, handler }, async (listener, events) => {
+      using stranger = await RawClient.to(listener);
+      await stranger.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 ** 9}\r\n\r\n`);
+      assert.match(await stranger.read((text) => text.endsWith("hello")), / 401 /);
+      let ended = false;
+      const end = stranger.read().finally(() => ended = true);
+      const drip = async () => {
+        for (let at = 0; !ended && at < 2_000; at++) {
+          await stranger.send("a").catch(() => {}); // ended: what is waited for
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      };
+      const began = clock.monotonic();
+      await asTimePasses(clock, Promise.all([end, drip()]));
+      assert.ok(clock.monotonic() - began >= 15_000);
+      assert.ok(events.some((event) => event.type === "cut" && event.silent === 1));
+    });
+  },
+);
+
+Deno.test(
+  "listen() ends a connection whose answer nobody reads, if it is told or has it whole",
+  linux,
+  async () => {
+    const bytes = new Uint8Array(32 * 1024 * 1024);
+    for (const told of [true, false]) {
+      const clock = new ManualClock();
+      const asked = Promise.withResolvers<RequestOrigin>();
+      const handler: Handler = (_request, origin) => {
+        asked.resolve(origin);
+        return new Response(bytes);
+      };
+      await withListener({ clock, handler }, async (listener) => {
+        using still = await RawClient.to(listener);
+        await still.send(WHOLE);
+        const origin = await asked.promise;
+        origin.watched = told;
+        clock.advance(WHOLE_ANSWER_MS - 10_000);
+        await until(() => listener.connections() === 1, "it is seen");
+        clock.advance(1_000);
+        if (told) origin.abandon?.();
+        else clock.advance(10_000);
+        await asTimePasses(clock, until(() => listener.connections() === 0, "it is ended"));
+        assert.ok((await still.read()).length < bytes.length);
+      });
+    }
+  },
+);
 
 Deno.test("listen() leaves a request alone that takes longer than every limit", linux, async () => {
   const clock = new ManualClock();
