@@ -82,9 +82,6 @@ export const DOWNLOAD_HELD_BYTES = 128 * 1024;
 /** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
-/** Milliseconds a client may take for an answer that the runtime has whole. */
-export const WHOLE_ANSWER_MS = 120_000;
-
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 

@@ -89,8 +89,6 @@ export interface RequestOrigin {
   readonly remoteAddr: string;
   /** Set where nobody knows who asked: its connection is worth as little as a silent one. */
   stranger?: boolean;
-  /** Set where the handler itself watches whether the answer is read. */
-  watched?: boolean;
   /** Ends the connection: nobody reads the answer, and what is broken off can not be followed. */
   abandon?(): void;
 }

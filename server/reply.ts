@@ -129,7 +129,6 @@ export class Reply {
       throw tooManyAnswers();
     }
     if (length !== undefined) headers["content-length"] = `${length}`;
-    this.origin.watched = true;
     const body = watchResponse(whole ? streamOf(given) : given, {
       clock: this.#deps.clock,
       length,

@@ -7,7 +7,6 @@ import {
   KEEP_ALIVE_IDLE_MS,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
-  WHOLE_ANSWER_MS,
 } from "../../core/limits.ts";
 import type { ListenerEvent, ListenOptions } from "./contract.ts";
 import { descriptorLimit, descriptorsOpen, openKernel } from "./kernel.ts";
@@ -43,6 +42,8 @@ export class ConnectionGuard implements Disposable {
   readonly #descriptorLimit = descriptorLimit();
   /** Requests under way in this thread. */
   readonly #busy = new Set<Visit>();
+  /** Peers whose connections are ended at the next look: to the runtime their requests are over. */
+  readonly #abandoned = new Set<number>();
   readonly #quiet = new Set<() => void>();
   #open = 0;
 
@@ -77,7 +78,7 @@ export class ConnectionGuard implements Disposable {
   /** Notes a request from its first to its last byte. */
   enter(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
     const { hostname, port } = info.remoteAddr;
-    const visit = new Visit(plainHost(hostname), port);
+    const visit = new Visit({ host: plainHost(hostname), port }, this.#abandoned);
     const { id } = visit;
     const slot = this.#table.begin(id);
     this.#busy.add(visit);
@@ -120,29 +121,22 @@ export class ConnectionGuard implements Disposable {
     this.#attempt("relieve", () => this.#reaper?.relieve(this.#room()));
   }
 
-  /** Notes that the runtime has the answer, or its beginning. */
-  answered(visit: Visit): void {
-    visit.answered = this.#table.now;
-  }
-
   /** Ends the connections whose requests are under way in this thread. */
   endBusy(): void {
-    this.#end([...this.#busy]);
+    this.#end(new Set([...this.#busy].map(({ id }) => id)));
   }
 
-  /** Ends those whose client has stopped to read: to the runtime it may take for ever. */
-  #endStalled(): void {
-    const latest = this.#table.now - WHOLE_ANSWER_MS / 100;
-    const stalled = [...this.#busy].filter(({ abandoned, answered, upgraded, watched }) =>
-      abandoned || (!watched && !upgraded && answered !== undefined && answered <= latest)
-    );
-    if (stalled.length > 0) this.#end(stalled);
+  /** Ends those of which a handler said that nobody reads the answer. */
+  #endAbandoned(): void {
+    if (this.#abandoned.size === 0) return;
+    const peers = new Set(this.#abandoned);
+    this.#abandoned.clear();
+    this.#end(peers);
   }
 
-  #end(visits: readonly Visit[]): void {
-    const busy = new Set(visits.map((visit) => visit.id));
+  #end(peers: ReadonlySet<number>): void {
     const ours = (this.#kernel?.sockets(this.#options.local).connections ?? [])
-      .filter((one) => busy.has(peerId(one.host, one.port)));
+      .filter((one) => peers.has(peerId(one.host, one.port)));
     this.#kernel?.cut(new Set(ours.map((one) => one.inode)));
   }
 
@@ -172,7 +166,7 @@ export class ConnectionGuard implements Disposable {
   }
 
   #look(): Sweep | undefined {
-    this.#endStalled();
+    this.#endAbandoned();
     const result = this.#reaper?.sweep();
     if (result) this.#open = result.open;
     if (this.#kernel) this.#options.check(result?.listening ?? this.#listening());

@@ -161,7 +161,6 @@ export class PortListener implements Listener {
     try {
       const response = await this.#handler(request, visit);
       visit.upgraded = response.status === 101;
-      this.#guard.answered(visit);
       return response;
     } finally {
       if (--running.unanswered === 0) { for (const tell of running.answered) tell(); }

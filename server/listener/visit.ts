@@ -6,21 +6,20 @@ import { peerId } from "./peer_table.ts";
 export class Visit implements RequestOrigin {
   /** A mapped IPv4 address is dotted. */
   readonly remoteAddr: string;
+  /** Of its connection, as the table knows it. */
   readonly id: number;
   /** Its connection has become a WebSocket, which has its own signs of life. */
   upgraded = false;
   stranger = false;
-  watched = false;
-  /** When the runtime was given the answer, in tenths of a second as the table counts them. */
-  answered: number | undefined;
-  abandoned = false;
+  readonly #abandoned: Set<number>;
 
-  constructor(remoteAddr: string, port: number) {
-    this.remoteAddr = remoteAddr;
-    this.id = peerId(remoteAddr, port);
+  /** Notes in `abandoned` what is to be ended. */
+  constructor(peer: { readonly host: string; readonly port: number }, abandoned: Set<number>) {
+    this.remoteAddr = peer.host;
+    this.id = peerId(peer.host, peer.port);
+    this.#abandoned = abandoned;
   }
-  /** Its connection is ended at the next look. */
   abandon(): void {
-    this.abandoned = true;
+    this.#abandoned.add(this.id);
   }
 }
