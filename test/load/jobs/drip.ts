@@ -15,58 +15,65 @@ export interface DripResult {
   readonly opened: number;
   /** Ended by the server. */
   readonly cut: number;
-  readonly refused: number;
   readonly bytes: number;
 }
+
+/** One of them. */
+interface Stranger {
+  wire: Wire | undefined;
+  said: number;
+  /** Connecting, or writing. */
+  busy: boolean;
+}
+
+const HEAD = new TextEncoder().encode("GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Drip: ");
+const LETTER = new Uint8Array([97]);
+/** Turns of one round: one timer moves them all, since thousands of timers would be the load. */
+const TURNS = 20;
 
 /** Drips until `stop` aborts; `ready` is called when all are connected. */
 export async function drip(
   { port, connections, everyMs }: DripJob,
   options: { readonly stop: AbortSignal; ready(): void },
 ): Promise<DripResult> {
-  const { stop } = options;
-  const result = { opened: 0, cut: 0, refused: 0, bytes: 0 };
-  const text = new TextEncoder().encode("GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Drip: ");
-  const letter = new Uint8Array([97]);
-  let first = 0;
+  const result = { opened: 0, cut: 0, bytes: 0 };
+  const failed = Promise.withResolvers<void>();
+  const strangers = Array.from(
+    { length: connections },
+    (): Stranger => ({ wire: undefined, said: 0, busy: false }),
+  );
 
-  async function one(number: number): Promise<void> {
-    // Not all in the same millisecond: they would be a burst a second instead of a drip.
-    await pause(everyMs * number / connections, stop);
-    for (let come = 0; !stop.aborted; come++) {
-      try {
-        using wire = await Wire.to(port);
-        result.opened++;
-        const leaving = () => wire[Symbol.dispose]();
-        stop.addEventListener("abort", leaving, { once: true });
-        if (come === 0 && ++first === connections) options.ready();
-        try {
-          for (let at = 0; !stop.aborted; at++) {
-            await wire.write(at < text.length ? text.subarray(at, at + 1) : letter);
-            result.bytes++;
-            await pause(everyMs, stop);
-          }
-        } finally {
-          stop.removeEventListener("abort", leaving);
-        }
-      } catch (thrown) {
-        if (stop.aborted) return;
-        if (thrown instanceof Hangup) result.cut++;
-        else if (thrown instanceof Deno.errors.ConnectionRefused) result.refused++;
-        else throw thrown;
-        await pause(everyMs, stop);
+  async function move(stranger: Stranger): Promise<void> {
+    if (stranger.busy) return;
+    stranger.busy = true;
+    try {
+      if (!stranger.wire) {
+        stranger.wire = await Wire.to(port);
+        stranger.said = 0;
+        if (++result.opened === connections) options.ready();
       }
+      const at = stranger.said++;
+      await stranger.wire.write(at < HEAD.length ? HEAD.subarray(at, at + 1) : LETTER);
+      result.bytes++;
+    } catch (thrown) {
+      if (!(thrown instanceof Hangup)) throw thrown;
+      result.cut++;
+      stranger.wire?.[Symbol.dispose]();
+      stranger.wire = undefined;
+    } finally {
+      stranger.busy = false;
     }
   }
-  await Promise.all(Array.from({ length: connections }, (_, number) => one(number)));
-  return result;
-}
 
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  if (stop.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  stop.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
+  let turn = 0;
+  const timer = setInterval(() => {
+    for (let at = turn++ % TURNS; at < connections; at += TURNS) {
+      move(strangers[at]!).catch(failed.reject);
+    }
+  }, everyMs / TURNS);
+  options.stop.addEventListener("abort", () => failed.resolve(), { once: true });
+  if (options.stop.aborted) failed.resolve();
+  await failed.promise.finally(() => clearInterval(timer));
+  for (const { wire } of strangers) wire?.[Symbol.dispose]();
+  return result;
 }
