@@ -1,14 +1,12 @@
 /** argv → command → exit code; the only file that ends the process. */
 import { systemEnvironment } from "./app/environment.ts";
 import { greetGo } from "./app/gocache/greeting.ts";
-import { WRAPPERS } from "./app/run_program.ts";
+import { mainOfOne } from "./app/one_command.ts";
 
 if (import.meta.main) {
   using environment = systemEnvironment();
   await greetGo(environment);
-  const main = WRAPPERS.has(environment.args[0] ?? "")
-    ? (await import("./app/main_of_wrappers.ts")).mainOfWrappers
-    : (await import("./app/main.ts")).main;
-  const code = await main(environment);
+  const code = await mainOfOne(environment) ??
+    await (await import("./app/main.ts")).main(environment);
   Deno.exit(code);
 }

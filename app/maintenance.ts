@@ -89,6 +89,9 @@ async function verify(
   if (repair) {
     repaired = damaged.length + broken.lost.length + broken.entries.length + audit.problems.length;
     await drop(parts, broken);
+    const { logDamaged } = await packs.mend({ signal });
+    // The index holds all that the log says: it writes a new one.
+    if (logDamaged) await index.compact({ force: true });
     packs.forgetDamage();
     if (audit.problems.length > 0) index.mendAudit();
   }

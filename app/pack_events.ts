@@ -13,7 +13,7 @@ export function describePackEvent(event: PackEvent): string | undefined {
         `${event.records} records, ${event.torn} torn bytes cut`;
     case "damage":
       return `ALARM: a damaged record was set aside, in segment ${event.row.segment} at byte ` +
-        `${event.row.offset}: run verify`;
+        `${event.row.offset}: run verify --repair`;
     case "pack_lost":
       return `ALARM: pack ${event.segment} is gone, with ${event.records} records`;
     case "evicted":

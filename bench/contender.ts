@@ -1,35 +1,50 @@
 /** The servers of a race: ours, and who it is measured against. */
+import { fromFileUrl } from "./paths.ts";
 import { nginxConf } from "./nginx_conf.ts";
+
+/** Who runs. */
+export type ContenderId = "ours" | "floor" | "nginx" | "bazel-remote";
 
 /** A running server. */
 export interface Contender extends AsyncDisposable {
+  readonly id: ContenderId;
+  /** As tables call it. */
   readonly name: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Further headers of a PUT that a race only prepares itself with. */
+  readonly seedHeaders?: Readonly<Record<string, string>>;
   /** The path prefix under which it takes keys. */
   readonly prefix: string;
   /** User and system CPU seconds of all its processes so far. */
   cpuSeconds(): number;
+  /** Memory of all its processes now, in MB (10^6 bytes). */
+  residentMb(): number;
   /** Peak memory of all its processes in MB. */
   peakMb(): number;
 }
 
-const HERE = new URL(".", import.meta.url);
-const path = (relative: string) => decodeURIComponent(new URL(relative, HERE).pathname);
 const TICKS_PER_SECOND = 100;
 
-/** This server on a fresh folder, with its token check on and strict durability. */
-export async function startOurs(dir: string, threads: number): Promise<Contender> {
+/** How our server is started. */
+export interface OursOptions {
+  /** The store's folder; made if it is not there. */
+  readonly folder: string;
+  readonly threads: number;
+}
+
+/** This server, with its token check on and strict durability. */
+export async function startOurs({ folder, threads }: OursOptions): Promise<Contender> {
   const args = [
     "run",
     "-A",
     "--v8-flags=--max-semi-space-size=1",
     "--config",
-    path("../deno.json"),
-    path("../cli.ts"),
+    fromFileUrl("../deno.json"),
+    fromFileUrl("../cli.ts"),
     "serve",
   ].concat(
-    ["--port", "0", "--json", "--dir", `${dir}/ours`, "--threads", String(threads)],
+    ["--port", "0", "--json", "--dir", folder, "--threads", String(threads)],
     ["--max-size", "none"],
   );
   const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" })
@@ -43,7 +58,8 @@ export async function startOurs(dir: string, threads: number): Promise<Contender
   }
   const { url, admin_token_file } = JSON.parse(line);
   const token = (await Deno.readTextFile(admin_token_file)).trim();
-  return contender("vitte-remote-cache", child, {
+  return contender("ours", child, {
+    name: "vitte-remote-cache",
     url,
     prefix: "/v1/entries/",
     headers: { authorization: `Bearer ${token}` },
@@ -53,20 +69,24 @@ export async function startOurs(dir: string, threads: number): Promise<Contender
   });
 }
 
-/** The floor of `floor.ts`. */
-export async function startFloor(port: number): Promise<Contender> {
+/** The floor of `floor.ts`, one thread for each serving thread of ours. */
+export async function startFloor(port: number, threads: number): Promise<Contender> {
   const token = "floor-token-of-the-bench-0123456789";
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-config", path("floor.ts"), String(port), token],
+    args: ["run", "-A", "--no-config", "--unstable-net", fromFileUrl("floor.ts")]
+      .concat(String(port), token, String(threads)),
     stdout: "null",
-    stderr: "inherit",
+    // Connections that wrk cuts at the end of a run are told there.
+    stderr: "null",
   }).spawn();
   const url = `http://127.0.0.1:${port}`;
   await ready(url);
-  return contender("floor (Deno, memory)", child, {
+  return contender("floor", child, {
+    name: "floor (Deno, memory)",
     url,
     prefix: "/",
     headers: { authorization: `Bearer ${token}` },
+    seedHeaders: { "x-floor-shared": "1" },
   });
 }
 
@@ -85,7 +105,37 @@ export async function startNginx(dir: string, port: number): Promise<Contender |
   }
   const url = `http://127.0.0.1:${port}`;
   await ready(url);
-  return contender("nginx (static, WebDAV)", child, { url, prefix: "/", headers: {} });
+  return contender("nginx", child, {
+    name: "nginx (static, WebDAV)",
+    url,
+    prefix: "/",
+    headers: {},
+  });
+}
+
+/** bazel-remote without a token check, from this binary; for information. */
+export async function startBazelRemote(
+  dir: string,
+  port: number,
+  binary: string,
+): Promise<Contender> {
+  const folder = `${dir}/bazel-remote`;
+  const child = new Deno.Command(binary, {
+    args: ["--dir", folder, "--max_size", "100", "--storage_mode", "uncompressed"]
+      .concat("--http_address", `127.0.0.1:${port}`, "--grpc_address", "none")
+      .concat("--access_log_level", "none", "--disable_http_ac_validation"),
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const url = `http://127.0.0.1:${port}`;
+  await ready(`${url}/status`);
+  // Keys of an action cache are 64 hex digits; what is stored under one is not checked.
+  return contender("bazel-remote", child, {
+    name: "bazel-remote",
+    url,
+    prefix: "/ac/",
+    headers: {},
+  });
 }
 
 async function ready(url: string): Promise<void> {
@@ -102,21 +152,24 @@ async function ready(url: string): Promise<void> {
 }
 
 function contender(
-  name: string,
+  id: ContenderId,
   child: Deno.ChildProcess,
   facts: {
+    name: string;
     url: string;
     prefix: string;
     headers: Record<string, string>;
+    seedHeaders?: Record<string, string>;
     drain?: () => Promise<void>;
   },
 ): Contender {
   const { drain, ...rest } = facts;
   return {
-    name,
+    id,
     ...rest,
     cpuSeconds: () => processes(child.pid).reduce((sum, pid) => sum + cpuOf(pid), 0),
-    peakMb: () => processes(child.pid).reduce((sum, pid) => sum + peakOf(pid), 0),
+    residentMb: () => processes(child.pid).reduce((sum, pid) => sum + memoryOf(pid, "VmRSS"), 0),
+    peakMb: () => processes(child.pid).reduce((sum, pid) => sum + memoryOf(pid, "VmHWM"), 0),
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await Promise.all([child.status, drain?.()]);
@@ -135,7 +188,7 @@ function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-function peakOf(pid: number): number {
+function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024 / 1e6;
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) * 1024 / 1e6;
 }

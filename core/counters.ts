@@ -23,6 +23,7 @@ export const COUNTERS = [
   "evicted_bytes",
   "dropped_logs",
   "unlinks",
+  "answer_bytes",
 ] as const;
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];

@@ -67,6 +67,21 @@ export const MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024;
  */
 export const ADMISSION_WAIT_MS = 20_000;
 
+/** Bytes. An answer up to here is handed to the runtime whole, and neither counted nor watched. */
+export const WHOLE_ANSWER_BYTES = 64 * 1024;
+
+/**
+ * Bytes of larger answers that all threads together may hold for clients to read; what comes then
+ * is sent away to try again. Two thousand downloads fit, since each holds little of its body.
+ */
+export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** Bytes that a download counts for: what of its body is in memory when many are under way. */
+export const DOWNLOAD_HELD_BYTES = 128 * 1024;
+
+/** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
+export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
+
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 

@@ -1,8 +1,8 @@
-/** Bounds the bytes of request bodies that all threads together hold. */
+/** Bounds the bytes of bodies that all threads together hold, of requests and of answers. */
 import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import { CacheError } from "../core/errors.ts";
-import { ADMISSION_WAIT_MS, MAX_BYTES_IN_FLIGHT } from "../core/limits.ts";
+import { ADMISSION_WAIT_MS, MAX_ANSWER_BYTES, MAX_BYTES_IN_FLIGHT } from "../core/limits.ts";
 
 // Threads share numbers, not messages: whoever waits looks again.
 const LOOK_AGAIN_MS = 10;
@@ -21,7 +21,9 @@ export interface AdmissionOptions {
 export async function admitBytes(bytes: number, options: AdmissionOptions): Promise<Disposable> {
   const { counters, clock, signal } = options;
   const deadline = clock.monotonic() + ADMISSION_WAIT_MS;
-  while (!tryAdmit(counters, bytes)) {
+  for (;;) {
+    const room = hold({ counters, name: "bytes_in_flight", limit: MAX_BYTES_IN_FLIGHT }, bytes);
+    if (room) return room;
     if (clock.monotonic() >= deadline) {
       throw new CacheError("unavailable", "Cannot take the body: too many uploads at a time", {
         operation: "admission.wait",
@@ -30,17 +32,40 @@ export async function admitBytes(bytes: number, options: AdmissionOptions): Prom
     }
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }
+}
+
+/**
+ * Notes `bytes` of an answer that a client is to read; `undefined` when there are too many already.
+ * Nobody waits for them: what is sent is in memory before it is known how much it is.
+ */
+export function holdAnswer(counters: Counters, bytes: number): Disposable | undefined {
+  return hold({ counters, name: "answer_bytes", limit: MAX_ANSWER_BYTES }, bytes);
+}
+
+/** The refusal where {@linkcode holdAnswer} finds no room. */
+export function tooManyAnswers(): CacheError {
+  return new CacheError("unavailable", "Cannot send the body: too many downloads at a time", {
+    operation: "admission.answer",
+    context: { limit: MAX_ANSWER_BYTES },
+  });
+}
+
+interface Bound {
+  readonly counters: Counters;
+  readonly name: "bytes_in_flight" | "answer_bytes";
+  readonly limit: number;
+}
+
+function hold({ counters, name, limit }: Bound, bytes: number): Disposable | undefined {
+  if (counters.add(name, bytes) > limit) {
+    counters.add(name, -bytes);
+    return undefined;
+  }
   let held = true;
   return {
     [Symbol.dispose]() {
-      if (held) counters.add("bytes_in_flight", -bytes);
+      if (held) counters.add(name, -bytes);
       held = false;
     },
   };
-}
-
-function tryAdmit(counters: Counters, bytes: number): boolean {
-  if (counters.add("bytes_in_flight", bytes) <= MAX_BYTES_IN_FLIGHT) return true;
-  counters.add("bytes_in_flight", -bytes);
-  return false;
 }

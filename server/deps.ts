@@ -84,9 +84,13 @@ export interface AccessEvent {
   readonly error?: { readonly kind: ErrorKind; readonly message: string };
 }
 
-/** Where a request came from, as the listener knows it. */
+/** Where a request came from, as the listener knows it, and what the handler tells it back. */
 export interface RequestOrigin {
   readonly remoteAddr: string;
+  /** Set where nobody knows who asked: its connection is worth as little as a silent one. */
+  stranger?: boolean;
+  /** Ends the connection: nobody reads the answer, and what is broken off can not be followed. */
+  abandon?(): void;
 }
 
 /** A whole server, as a function. */

@@ -19,9 +19,10 @@ export function createHandler(deps: ServerDeps): Handler {
   const prefix = toHex(crypto.getRandomValues(new Uint8Array(4)));
   let count = 0;
 
-  return (request) => {
+  return (request, origin) => {
     count++;
-    const reply = new Reply(deps, request, `${prefix}-${count}`);
+    origin.stranger = true;
+    const reply = new Reply(deps, request, { id: `${prefix}-${count}`, origin });
     try {
       const answer = answerTo(deps, request, reply);
       if (!(answer instanceof Promise)) return reply.send(answer);
@@ -65,6 +66,7 @@ function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Pr
   // An ended token still says whose build it is.
   if ("name" in authentication) reply.principal = authentication.name;
   const principal = identify(authentication);
+  reply.origin.stranger = false;
   reply.principal = principal.name;
   reply.expires = principal.expires;
   if (!path) throw problem;

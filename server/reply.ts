@@ -1,15 +1,16 @@
 /** The way out of a request: one Response, one line in the log. */
-import type { Digest } from "../core/digest.ts";
+import type { Bytes, Digest } from "../core/digest.ts";
 import { digestHex } from "../core/digest.ts";
 import type { CacheError } from "../core/errors.ts";
-import { SMALL_BODY_BYTES, TOKEN_SOON_MS } from "../core/limits.ts";
+import { DOWNLOAD_HELD_BYTES, TOKEN_SOON_MS, WHOLE_ANSWER_BYTES } from "../core/limits.ts";
 import { streamOf } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
 import type { ParsedPath } from "../protocol/path.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
 import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
+import { holdAnswer, tooManyAnswers } from "./admission.ts";
 import type { Answer } from "./answer.ts";
-import type { Outcome, ServerDeps } from "./deps.ts";
+import type { Outcome, RequestOrigin, ServerDeps } from "./deps.ts";
 import type { Route, Tally } from "./exchange.ts";
 import { watchResponse } from "./response_stream.ts";
 
@@ -30,15 +31,18 @@ export class Reply {
   readonly #deps: ReplyDeps;
   readonly #method: string;
   readonly #id: string;
+  /** Where the request came from. */
+  readonly origin: RequestOrigin;
   readonly #started: number;
   #namespace = "";
   #route: Route | undefined;
   #origin: string | undefined;
 
-  constructor(deps: ReplyDeps, request: Request, id: string) {
+  constructor(deps: ReplyDeps, request: Request, given: { id: string; origin: RequestOrigin }) {
     this.#deps = deps;
     this.#method = request.method;
-    this.#id = id;
+    this.#id = given.id;
+    this.origin = given.origin;
     this.#started = deps.clock.monotonic();
     deps.counters.add("requests");
   }
@@ -72,10 +76,8 @@ export class Reply {
       this.#done(status, outcome);
       return respond(null, status, headers);
     }
-    if (bytes instanceof ReadableStream || bytes.length > SMALL_BODY_BYTES) {
-      const stream = bytes instanceof ReadableStream ? bytes : streamOf(bytes);
-      const length = bytes instanceof ReadableStream ? answer.length : bytes.length;
-      return this.#sendStream(stream, { ...answer, length, outcome });
+    if (bytes instanceof ReadableStream || bytes.length > WHOLE_ANSWER_BYTES) {
+      return this.#sendStream(bytes, { ...answer, outcome });
     }
     headers["content-length"] = `${bytes.length}`;
     this.#sent(bytes.length);
@@ -116,13 +118,24 @@ export class Reply {
 
   #error: CacheError | undefined;
 
-  #sendStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>, answer: Answer): Response {
-    const { status, headers, length } = answer;
+  #sendStream(given: ReadableStream<Bytes> | Bytes, answer: Answer): Response {
+    const { status, headers } = answer;
+    const whole = given instanceof Uint8Array;
+    const length = whole ? given.length : answer.length;
+    const room = holdAnswer(this.#deps.counters, whole ? given.length : DOWNLOAD_HELD_BYTES);
+    if (!room) {
+      // Nobody reads it: how giving it up went changes nothing.
+      if (!whole) given.cancel("there is no room for it").catch(() => {});
+      throw tooManyAnswers();
+    }
     if (length !== undefined) headers["content-length"] = `${length}`;
-    const body = watchResponse(stream, {
+    const body = watchResponse(whole ? streamOf(given) : given, {
       clock: this.#deps.clock,
       length,
       onEnd: ({ bytes, error }) => {
+        room[Symbol.dispose]();
+        // The runtime would wait for ever for a client that stands still to take the rest.
+        if (error && error.kind !== "cancelled") this.origin.abandon?.();
         this.#sent(bytes);
         this.#error = error;
         this.#done(status, error ? outcomeOf(error, status) : answer.outcome ?? "ok");

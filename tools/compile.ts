@@ -17,12 +17,34 @@ const STAMP = `${ROOT}/.cache/compile.sha256`;
 export async function compile(): Promise<string> {
   const sum = sourceSum();
   if (await readIfThere(STAMP) === sum && await isFile(OUTPUT)) return OUTPUT;
-  // A worker is started by URL, which the compiler does not see; nor is it in the graph.
-  const workers = filesWhere((path) => /^app\/[^/]*worker\.ts$/.test(path));
-  await compileProgram("cli.ts", { output: OUTPUT, include: workers });
   await Deno.mkdir(`${ROOT}/.cache`, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: `${ROOT}/.cache`, prefix: "bundle-" });
+  try {
+    const { entry, include } = await bundle(folder);
+    await compileProgram(entry, { output: OUTPUT, include });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
   await Deno.writeTextFile(STAMP, sum);
   return OUTPUT;
+}
+
+/**
+ * Joins modules that are always loaded together: each one that is loaded costs a start 0.2 ms, and
+ * a command in front of a compiler needs 130 of them. What is loaded late stays a file of its own.
+ */
+async function bundle(folder: string): Promise<{ entry: string; include: string[] }> {
+  // A worker is started by URL, which no bundler follows: it is a second program.
+  const workers = filesWhere((path) => /^app\/[^/]*worker\.ts$/.test(path));
+  const { deno, env } = await compiler();
+  const flags = ["--code-splitting", "--platform", "deno", "--outdir", folder];
+  await run(deno, ["bundle", "--quiet", ...flags, "cli.ts", ...workers], env);
+  const include = workers.map((path) => `${folder}/${path.slice(path.lastIndexOf("/") + 1)}`);
+  for (const [n, name] of include.entries()) {
+    // The URL is relative to the file that starts it, which is now in the folder itself.
+    await Deno.writeTextFile(name, `import "./${workers[n]!.replace(/\.ts$/, ".js")}";\n`);
+  }
+  return { entry: `${folder}/cli.js`, include };
 }
 
 /** Compiles any program of the project; an `output` that is running is replaced, not written over. */
@@ -30,8 +52,7 @@ export async function compileProgram(
   entry: string,
   options: { readonly output: string; readonly include?: readonly string[] },
 ): Promise<void> {
-  const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
-  const { deno, env } = linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
+  const { deno, env } = await compiler();
   // A compiler that is killed leaves its half behind: not among the sources.
   await Deno.mkdir(`${ROOT}/.cache`, { recursive: true });
   const fresh = options.output.startsWith(`${ROOT}/`)
@@ -43,6 +64,9 @@ export async function compileProgram(
       "compile",
       "-A",
       "--no-check",
+      // It would be kept in the folder for temporary files under a name that everybody knows, and
+      // run by whoever starts the program next. It saves 1 ms of a start.
+      "--no-code-cache",
       "--v8-flags=--max-semi-space-size=1",
       ...includes,
       "-o",
@@ -53,6 +77,11 @@ export async function compileProgram(
   } finally {
     await Deno.remove(fresh).catch(() => {}); // it has its new name, or never was
   }
+}
+
+async function compiler(): Promise<{ deno: string; env: Record<string, string> }> {
+  const linux = Deno.build.target === "x86_64-unknown-linux-gnu";
+  return linux ? await withBroughtRuntime() : { deno: Deno.execPath(), env: {} };
 }
 
 async function withBroughtRuntime(): Promise<{ deno: string; env: Record<string, string> }> {

@@ -3,6 +3,8 @@ import { ROOT } from "./run_steps.ts";
 
 /** A program, and the Debian package that brings it. */
 const PROGRAMS: Readonly<Record<string, string>> = {
+  // ApacheBench: the only load generator of the bench that can ask HEAD.
+  ab: "apache2-utils",
   bazel: "bazel-bootstrap",
   ccache: "ccache",
   curl: "curl",
@@ -75,8 +77,7 @@ export async function npmPackage(name: string, version: string): Promise<string>
 /** Installs what is missing, and returns a line for each thing that could not be had. */
 export async function installForTests(): Promise<string[]> {
   const problems: string[] = [];
-  const missing = Object.keys(PROGRAMS).filter((program) => !hasProgram(program));
-  if (missing.length > 0) problems.push(...await installDebian(missing));
+  problems.push(...await installPrograms(Object.keys(PROGRAMS)));
   for (const [name, version] of Object.entries(NPM)) {
     try {
       await npmPackage(name, version);
@@ -85,6 +86,12 @@ export async function installForTests(): Promise<string[]> {
     }
   }
   return problems;
+}
+
+/** Installs those of these programs that are missing; resolves with what could not be had. */
+export async function installPrograms(names: readonly string[]): Promise<string[]> {
+  const missing = names.filter((program) => !hasProgram(program));
+  return missing.length > 0 ? await installDebian(missing) : [];
 }
 
 async function installDebian(missing: string[]): Promise<string[]> {

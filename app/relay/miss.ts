@@ -39,9 +39,12 @@ export class Misses {
   }
 
   #reply(request: Request): Reply {
-    return new Reply(this.#deps, request, `relay-${++this.#count}`);
+    return new Reply(this.#deps, request, { id: `relay-${++this.#count}`, origin: HERE });
   }
 }
+
+/** Where all that this process hears comes from. */
+const HERE = { remoteAddr: "127.0.0.1" };
 
 /** Tools whose build fails when a body breaks off in the middle. */
 const STRICT: ReadonlySet<string> = new Set(["nx", "metro"]);

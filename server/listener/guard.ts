@@ -16,6 +16,7 @@ import { plainHost } from "./proc_net.ts";
 import type { LocalAddress } from "./proc_net.ts";
 import { Reaper } from "./reaper.ts";
 import type { Sweep } from "./reaper.ts";
+import { Visit } from "./visit.ts";
 
 /** Share of the descriptors that connections may take; files and databases need the rest. */
 const DESCRIPTOR_SHARE = 0.7;
@@ -31,14 +32,6 @@ export interface GuardOptions extends ListenOptions {
   rotate(): void;
 }
 
-/** A request under way. */
-export interface Visit {
-  /** The address it came from; a mapped IPv4 address is dotted. */
-  readonly host: string;
-  /** Its connection has become a WebSocket, which has its own signs of life. */
-  upgraded: boolean;
-}
-
 /** The guard; one for each listener, with a table that all threads of a port share. */
 export class ConnectionGuard implements Disposable {
   readonly #options: GuardOptions;
@@ -47,8 +40,10 @@ export class ConnectionGuard implements Disposable {
   readonly #reaper: Reaper | undefined;
   readonly #most: number;
   readonly #descriptorLimit = descriptorLimit();
-  /** Peers with a request under way in this thread, one entry a request. */
-  readonly #busy = new Map<Visit, number>();
+  /** Requests under way in this thread. */
+  readonly #busy = new Set<Visit>();
+  /** Peers whose connections are ended at the next look: to the runtime their requests are over. */
+  readonly #abandoned = new Set<number>();
   readonly #quiet = new Set<() => void>();
   #open = 0;
 
@@ -83,13 +78,13 @@ export class ConnectionGuard implements Disposable {
   /** Notes a request from its first to its last byte. */
   enter(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
     const { hostname, port } = info.remoteAddr;
-    const visit: Visit = { host: plainHost(hostname), upgraded: false };
-    const id = peerId(visit.host, port);
+    const visit = new Visit({ host: plainHost(hostname), port }, this.#abandoned);
+    const { id } = visit;
     const slot = this.#table.begin(id);
-    this.#busy.set(visit, id);
+    this.#busy.add(visit);
     const leave = () => {
       this.#busy.delete(visit);
-      if (!visit.upgraded) this.#table.end(slot, id);
+      if (!visit.upgraded) this.#table.end(slot, id, visit.stranger);
       if (this.#busy.size === 0) { for (const tell of this.#quiet) tell(); }
     };
     info.completed.then(leave, leave);
@@ -128,9 +123,20 @@ export class ConnectionGuard implements Disposable {
 
   /** Ends the connections whose requests are under way in this thread. */
   endBusy(): void {
-    const busy = new Set(this.#busy.values());
+    this.#end(new Set([...this.#busy].map(({ id }) => id)));
+  }
+
+  /** Ends those of which a handler said that nobody reads the answer. */
+  #endAbandoned(): void {
+    if (this.#abandoned.size === 0) return;
+    const peers = new Set(this.#abandoned);
+    this.#abandoned.clear();
+    this.#end(peers);
+  }
+
+  #end(peers: ReadonlySet<number>): void {
     const ours = (this.#kernel?.sockets(this.#options.local).connections ?? [])
-      .filter((one) => busy.has(peerId(one.host, one.port)));
+      .filter((one) => peers.has(peerId(one.host, one.port)));
     this.#kernel?.cut(new Set(ours.map((one) => one.inode)));
   }
 
@@ -160,6 +166,7 @@ export class ConnectionGuard implements Disposable {
   }
 
   #look(): Sweep | undefined {
+    this.#endAbandoned();
     const result = this.#reaper?.sweep();
     if (result) this.#open = result.open;
     if (this.#kernel) this.#options.check(result?.listening ?? this.#listening());

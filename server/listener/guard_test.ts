@@ -5,9 +5,10 @@ import {
   HALF,
   RawClient,
   until,
+  WHOLE,
   withListener,
 } from "../../test/helpers/raw_listener.ts";
-import type { Handler } from "../deps.ts";
+import type { Handler, RequestOrigin } from "../deps.ts";
 import { PeerTable } from "./peer_table.ts";
 
 const linux = { ignore: Deno.build.os !== "linux" };
@@ -48,6 +49,64 @@ Deno.test("listen() ends a header that comes byte by byte and never ends", linux
     const [text] = await asTimePasses(clock, Promise.all([answer, drip()]));
     assert.equal(text, "");
   });
+});
+
+Deno.test(
+  "listen() ends the connection of who has no good token soon after its answer",
+  linux,
+  async () => {
+    const clock = new ManualClock();
+    const handler: Handler = (_request, origin) => {
+      origin.stranger = true;
+      return new Response("hello", { status: 401 });
+    };
+    await withListener({ clock, handler }, async (listener, events) => {
+      using stranger = await RawClient.to(listener);
+      await stranger.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 ** 9}\r\n\r\n`);
+      assert.match(await stranger.read((text) => text.endsWith("hello")), / 401 /);
+      let ended = false;
+      const end = stranger.read().finally(() => ended = true);
+      const drip = async () => {
+        for (let at = 0; !ended && at < 2_000; at++) {
+          await stranger.send("a").catch(() => {}); // ended: what is waited for
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+      };
+      const began = clock.monotonic();
+      await asTimePasses(clock, Promise.all([end, drip()]));
+      assert.ok(clock.monotonic() - began >= 15_000);
+      assert.ok(events.some((event) => event.type === "cut" && event.silent === 1));
+    });
+  },
+);
+
+Deno.test("listen() ends a connection whose answer was given up", linux, async () => {
+  for (const open of [true, false]) {
+    const clock = new ManualClock();
+    const asked = Promise.withResolvers<RequestOrigin>();
+    const part = new Uint8Array(1024 * 1024);
+    const feed = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>();
+    const handler: Handler = (_request, origin) => {
+      asked.resolve(origin);
+      const start = (controller: ReadableStreamDefaultController<Uint8Array>) =>
+        feed.resolve(controller);
+      return new Response(
+        new ReadableStream({ start, pull: (controller) => controller.enqueue(part) }),
+      );
+    };
+    await withListener({ clock, handler }, async (listener) => {
+      using still = await RawClient.to(listener);
+      await still.send(WHOLE);
+      const origin = await asked.promise;
+      clock.advance(1_000);
+      await until(() => listener.connections() === 1, "it is seen");
+      // The runtime hears of the error, and goes on waiting for the client to take the rest.
+      if (!open) (await feed.promise).error(new Error("nobody reads it"));
+      origin.abandon?.();
+      await asTimePasses(clock, until(() => listener.connections() === 0, "it is ended"));
+      assert.ok(clock.monotonic() < 15_000, "it is ended at once");
+    });
+  }
 });
 
 Deno.test("listen() leaves a request alone that takes longer than every limit", linux, async () => {

@@ -5,7 +5,8 @@
  * ```
  * Int32Array  0 owner (who sweeps, 0 nobody)   1 now (tenths of a second, moved by the sweeper)
  *             2 held while a thread starts to listen   3..15 unused
- *             then BUCKETS × 8 slots of 4: high (0 free), low, last, in flight
+ *             then BUCKETS × 8 slots of 4: high (0 free), low, last (its bits turned over: a
+ *             stranger), in flight
  * ```
  */
 
@@ -23,6 +24,8 @@ export interface PeerFacts {
   readonly inFlight: number;
   /** When its last request began or ended, by {@linkcode PeerTable.now}. */
   readonly last: number;
+  /** Nobody knows who it is: its last request had no token that is good. */
+  readonly stranger: boolean;
 }
 
 /**
@@ -67,9 +70,9 @@ export class PeerTable {
   }
 
   /** Notes that it has ended. A slot that was given to somebody else since is left alone. */
-  end(slot: number, id: number): void {
+  end(slot: number, id: number, stranger = false): void {
     if (slot === 0 || !this.#holds(slot, id)) return;
-    Atomics.store(this.#cells, slot + 2, this.now);
+    Atomics.store(this.#cells, slot + 2, stranger ? ~this.now : this.now);
     const count = Atomics.load(this.#cells, slot + 3);
     if (count > 0) Atomics.compareExchange(this.#cells, slot + 3, count, count - 1);
   }
@@ -78,8 +81,10 @@ export class PeerTable {
   facts(id: number): PeerFacts | "full" | undefined {
     const slot = this.#find(id);
     if (slot === 0) return this.#free(id) === 0 ? "full" : undefined;
+    const last = Atomics.load(this.#cells, slot + 2);
     return {
-      last: Atomics.load(this.#cells, slot + 2),
+      last: timeOf(last),
+      stranger: last < 0,
       inFlight: Atomics.load(this.#cells, slot + 3),
     };
   }
@@ -139,7 +144,7 @@ export class PeerTable {
     const cells = this.#cells;
     for (let slot = HEADER; slot < cells.length; slot += SLOT) {
       const high = cells[slot]!;
-      if (high === 0 || high === CLAIMED || cells[slot + 2]! >= since) continue;
+      if (high === 0 || high === CLAIMED || timeOf(cells[slot + 2]!) >= since) continue;
       const id = (high - 1) * TWO_32 + (cells[slot + 1]! >>> 0);
       if (!present.has(id)) Atomics.compareExchange(cells, slot, high, 0);
     }
@@ -184,4 +189,8 @@ export class PeerTable {
     }
     return 0;
   }
+}
+
+function timeOf(last: number): number {
+  return last < 0 ? ~last : last;
 }

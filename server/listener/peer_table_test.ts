@@ -26,7 +26,9 @@ Deno.test("PeerTable counts requests under way as a plain map of counts does", (
       else continue;
       model.set(id, open.length);
     }
-    for (const [id, inFlight] of model) assert.deepEqual(table.facts(id), { inFlight, last: 0 });
+    for (const [id, inFlight] of model) {
+      assert.deepEqual(table.facts(id), { inFlight, last: 0, stranger: false });
+    }
   }));
 });
 
@@ -36,9 +38,17 @@ Deno.test("PeerTable is the same table in every view of one buffer", () => {
   const id = peerId("127.0.0.1", 4000);
   const slot = one.begin(id);
   one.advance(1000);
-  assert.deepEqual(two.facts(id), { inFlight: 1, last: 0 });
+  assert.deepEqual(two.facts(id), { inFlight: 1, last: 0, stranger: false });
   two.end(slot, id);
-  assert.deepEqual(one.facts(id), { inFlight: 0, last: 10 });
+  assert.deepEqual(one.facts(id), { inFlight: 0, last: 10, stranger: false });
+  const again = one.begin(id);
+  one.advance(1000);
+  two.end(again, id, true);
+  assert.deepEqual(one.facts(id), { inFlight: 0, last: 20, stranger: true });
+  one.forget(new Set(), 20);
+  assert.deepEqual(one.facts(id), { inFlight: 0, last: 20, stranger: true });
+  one.begin(id);
+  assert.deepEqual(one.facts(id), { inFlight: 1, last: 20, stranger: false });
   assert.equal(two.facts(peerId("127.0.0.1", 4001)), undefined);
 });
 

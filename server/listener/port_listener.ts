@@ -159,7 +159,7 @@ export class PortListener implements Listener {
     }
     running.unanswered++;
     try {
-      const response = await this.#handler(request, { remoteAddr: visit.host });
+      const response = await this.#handler(request, visit);
       visit.upgraded = response.status === 101;
       return response;
     } finally {

@@ -38,7 +38,6 @@ const LISTEN = "0A";
  */
 export function parseSockets(text: string, local: LocalAddress): PortSockets {
   const ours = `:${local.port.toString(16).toUpperCase().padStart(4, "0")} `;
-  const one = /^[0-9.]+$|:/.test(local.hostname) && !["0.0.0.0", "::"].includes(local.hostname);
   const connections: Connection[] = [];
   const listening: number[] = [];
   for (let at = text.indexOf(ours); at >= 0; at = text.indexOf(ours, at + 1)) {
@@ -48,7 +47,7 @@ export function parseSockets(text: string, local: LocalAddress): PortSockets {
     const cut = text.indexOf(":", there);
     const state = text.slice(cut + 6, cut + 8);
     if (state !== ESTABLISHED && state !== LISTEN) continue;
-    if (one && hostText(text.slice(from, at)) !== plainHost(local.hostname)) continue;
+    if (!isLocal(hostText(text.slice(from, at)), local)) continue;
     const inode = Number(text.slice(cut + 8, text.indexOf("\n", cut)).trim().split(/\s+/)[5]);
     if (!(inode > 0)) continue;
     if (state === LISTEN) listening.push(inode);
@@ -71,15 +70,33 @@ export function hostText(hex: string): string {
       bytes.push(Number.parseInt(hex.slice(word + at, word + at + 2), 16));
     }
   }
-  if (bytes.length === 4) return bytes.join(".");
-  const mapped = bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 &&
-    bytes[11] === 255;
-  if (mapped) return bytes.slice(12).join(".");
+  return addressText(bytes);
+}
+
+/** Whether a socket at `address` belongs to `local`: a wildcard or a name has all of its port. */
+export function isLocal(address: string, { hostname }: LocalAddress): boolean {
+  const one = /^[0-9.]+$|:/.test(hostname) && hostname !== "0.0.0.0" && hostname !== "::";
+  return !one || address === plainHost(hostname);
+}
+
+/** The 4 or 16 bytes of an address as text, as {@linkcode hostText} writes it. */
+export function addressText(bytes: ArrayLike<number>): string {
+  if (bytes.length === 4) return dotted(bytes, 0);
+  if (isMapped(bytes)) return dotted(bytes, 12);
   const groups = Array.from({ length: 8 }, (_, at) => bytes[at * 2]! * 256 + bytes[at * 2 + 1]!);
   const { start, length } = longestZeros(groups);
   const text = (part: number[]) => part.map((group) => group.toString(16)).join(":");
   if (length < 2) return text(groups);
   return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+}
+
+function dotted(bytes: ArrayLike<number>, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
+function isMapped(bytes: ArrayLike<number>): boolean {
+  for (let at = 0; at < 10; at++) if (bytes[at] !== 0) return false;
+  return bytes[10] === 255 && bytes[11] === 255;
 }
 
 /** The runtime's spelling of an address made equal to {@linkcode hostText}'s. */

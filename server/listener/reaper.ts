@@ -1,5 +1,5 @@
 /**
- * Ends connections that hold a place and ask for nothing. The runtime has no time limit for a
+ * Ends connections that hold a place and ask for nothing, or never had a token that is good. The runtime has no time limit for a
  * request's header: half a header stays open for ever, and enough of them take all descriptors.
  */
 import type { Clock } from "../../core/clock.ts";
@@ -11,7 +11,7 @@ import type { Connection, LocalAddress, PortSockets } from "./proc_net.ts";
 /** {@linkcode Reaper}'s options. */
 export interface ReaperOptions {
   readonly local: LocalAddress;
-  /** Milliseconds in which a connection must have sent one whole header. */
+  /** Milliseconds in which a connection must have sent a whole header, a stranger's the next one. */
   readonly headerTimeoutMs: number;
   /** Milliseconds that a connection may stand idle after a request. */
   readonly idleMs: number;
@@ -147,7 +147,8 @@ export class Reaper {
     const seen = this.#seen.get(connection.inode);
     // What is noted may be of an older connection from the same port.
     if (facts && facts.last >= (seen?.bornAfter ?? 0)) {
-      return { ...connection, rank: "idle", quietMs: (this.#table.now - facts.last) * 100 };
+      const rank = facts.stranger ? "silent" : "idle";
+      return { ...connection, rank, quietMs: (this.#table.now - facts.last) * 100 };
     }
     const quietMs = seen ? this.#options.clock.monotonic() - seen.at : 0;
     return { ...connection, rank: "silent", quietMs };

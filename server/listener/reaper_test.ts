@@ -62,6 +62,18 @@ Deno.test("Reaper ends a connection without a whole header after the time limit,
   assert.deepEqual(kernel.cutInodes, [1]);
 });
 
+Deno.test("Reaper ends a stranger's connection as a silent one, counted from its last request", () => {
+  const { kernel, table, sweep, join, ask } = setUp();
+  join(1);
+  join(2);
+  sweep(0);
+  sweep(10_000);
+  for (const port of [1, 2]) table.end(ask(port), peerId("10.0.0.1", port), port === 1);
+  assert.deepEqual(sweep(14_900), { open: 2, silent: 0, idle: 0, crowded: 0 });
+  assert.deepEqual(sweep(100), { open: 1, silent: 1, idle: 0, crowded: 0 });
+  assert.deepEqual(kernel.cutInodes, [1]);
+});
+
 Deno.test("Reaper never ends a connection with a request under way, however long it takes", () => {
   const { kernel, sweep, join, ask, answer } = setUp({ maxConnections: 0, maxPerAddress: 0 });
   join(1);

@@ -156,7 +156,10 @@ function onlyIfNew(request: Request): boolean {
   const none = request.headers.get("if-none-match");
   if (match === null && none === null) return false;
   if (match === null && none?.trim() === "*") return true;
-  throw new CacheError("unsupported", "Cannot write on this condition, want If-None-Match: *");
+  throw new CacheError(
+    "invalid_argument",
+    "Cannot write on this condition, want If-None-Match: *",
+  );
 }
 
 async function conflictAs412(

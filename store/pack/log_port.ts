@@ -2,7 +2,6 @@
 import { encodeHeader, openBody } from "../../codec/record.ts";
 import { scanRecords } from "../../codec/record_scan.ts";
 import { SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
-import { CacheError } from "../../core/errors.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
 import { ActiveSegment, createSegmentFile, newSegmentName } from "./active.ts";
 import { noteDamage } from "./damage.ts";
@@ -45,11 +44,9 @@ async function* scanLog(
     if (!segment || segment.state === "dropping" || segment.state === "building") continue;
     using copy = await localCopy(home, segment);
     if (!copy) {
-      throw new CacheError(
-        "unavailable",
-        `Cannot read log segment "${segment.name}": it is not there`,
-        { operation: "pack.scan", context: { segment: number } },
-      );
+      // What else is in the log still counts.
+      noteDamage(pack, { segment: number, offset: 0, length: segment.size });
+      continue;
     }
     const from = after?.segment === number ? after.offset : SEGMENT_HEADER_BYTES;
     yield* recordsOfLog(pack, segment, { read: copy.read, from });

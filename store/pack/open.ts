@@ -32,8 +32,10 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
   try {
     if (dir !== undefined) makeSegmentFolder(dir);
     const files = dir === undefined ? memorySegmentFiles() : folderSegmentFiles(dir);
-    const { tables, clean, rebuild } = openTables(dir, options.maxSize);
+    const { tables, clean: closed, rebuild, damaged } = openTables(dir, options.maxSize);
     try {
+      if (damaged) options.counters.add("quarantined");
+      const clean = closed && agree(tables, files);
       return await recover(options, { files, tables, clean, rebuild });
     } catch (error) {
       tables.close();
@@ -42,6 +44,26 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
   } catch (error) {
     throw packError(error, "open", `the store${dir === undefined ? "" : ` "${dir}"`}`);
   }
+}
+
+/**
+ * Whether the files are as the tables say. They are after a clean stop, unless somebody put an old
+ * copy of the tables back, or took a file away: then nothing may be cut that the tables do not know.
+ */
+function agree(tables: Tables, files: SegmentFiles): boolean {
+  const there = new Set(files.list());
+  for (const { name, state, applied, size } of tables.segments()) {
+    const fileName = segmentFileName(name);
+    if (state === "sealed" || state === "dropping" || !there.delete(fileName)) {
+      if (state === "active" || state === "full" || state === "building") return false;
+      continue;
+    }
+    const file = files.open(fileName, "r");
+    const bytes = file?.size();
+    file?.close();
+    if (bytes !== (state === "active" ? applied : size)) return false;
+  }
+  return [...there].every((name) => !name.endsWith(".seg"));
 }
 
 async function recover(

@@ -3,6 +3,9 @@ import fs from "node:fs";
 import { openTablesFile, TABLES_FILE } from "./schema.ts";
 import { Tables } from "./tables.ts";
 
+/** Bytes. Tables up to here are checked at every start, which costs some 20 ms. */
+const CHECK_ALWAYS_BYTES = 16 * 1024 * 1024;
+
 /** Tables, and why they are new if they are. */
 export interface OpenedTables {
   readonly tables: Tables;
@@ -10,6 +13,8 @@ export interface OpenedTables {
   readonly clean: boolean;
   /** Why all of it must be read again from segments and packs. */
   readonly rebuild: string | undefined;
+  /** Whether there was a file that could not be used. */
+  readonly damaged: boolean;
 }
 
 /**
@@ -19,7 +24,7 @@ export interface OpenedTables {
 export function openTables(dir: string | undefined, maxSize?: number): OpenedTables {
   if (dir === undefined) {
     const tables = new Tables(openTablesFile(":memory:"));
-    return { tables, clean: true, rebuild: undefined };
+    return { tables, clean: true, rebuild: undefined, damaged: false };
   }
   const path = `${dir}/${TABLES_FILE}`;
   if (!fs.existsSync(path)) return fresh(path, "there are none", maxSize);
@@ -27,8 +32,9 @@ export function openTables(dir: string | undefined, maxSize?: number): OpenedTab
   try {
     tables = new Tables(openTablesFile(path, maxSize));
     const clean = tables.meta("clean") === 1;
-    const damage = clean ? "ok" : quickCheck(tables);
-    if (damage === "ok") return { tables, clean, rebuild: undefined };
+    const small = fs.statSync(path).size <= CHECK_ALWAYS_BYTES;
+    const damage = clean && !small ? "ok" : quickCheck(tables);
+    if (damage === "ok") return { tables, clean, rebuild: undefined, damaged: false };
     tables.close();
     return setAside(path, damage, maxSize);
   } catch (error) {
@@ -44,9 +50,14 @@ function quickCheck(tables: Tables): string {
 function setAside(path: string, why: string, maxSize?: number): OpenedTables {
   fs.renameSync(path, `${path}.damaged`);
   for (const suffix of ["-wal", "-shm"]) fs.rmSync(path + suffix, { force: true });
-  return fresh(path, why, maxSize);
+  return { ...fresh(path, why, maxSize), damaged: true };
 }
 
 function fresh(path: string, rebuild: string, maxSize?: number): OpenedTables {
-  return { tables: new Tables(openTablesFile(path, maxSize)), clean: false, rebuild };
+  return {
+    tables: new Tables(openTablesFile(path, maxSize)),
+    clean: false,
+    rebuild,
+    damaged: false,
+  };
 }

@@ -18,7 +18,7 @@ import { packError } from "./errors.ts";
 import { LookUp } from "./look_up.ts";
 import { recordBytes, recordKey, samePlace } from "./places.ts";
 import type { Place } from "./places.ts";
-import { planRuns } from "./runs.ts";
+import { planRuns, runBytes } from "./runs.ts";
 import type { Run, Wanted } from "./runs.ts";
 import { readTotals, TABLES_FILE } from "./schema.ts";
 import type { PackTotals } from "./schema.ts";
@@ -137,7 +137,7 @@ class Reader implements PackReader {
       if (held.has(segment)) found.pinned[Symbol.dispose]();
       else held.set(segment, pins.use(found.pinned));
       return { ...found.wanted, local: found.pinned.bytes.local };
-    });
+    }, runBytes(this.#options.counters.get("answer_bytes")));
     for (const run of plan) {
       throwIfAborted(options.signal);
       if ("missing" in run) throw notHere(kind, run.missing);

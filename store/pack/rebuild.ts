@@ -1,12 +1,17 @@
 /** Packs that the tables do not know are taken in; packs that are gone are forgotten. */
-import { decodeFooter, decodeTrailer, TRAILER_BYTES } from "../../codec/footer.ts";
+import {
+  decodeFooter,
+  decodeTrailer,
+  FOOTER_ROW_BYTES,
+  TRAILER_BYTES,
+} from "../../codec/footer.ts";
 import type { FooterRow, Trailer } from "../../codec/footer.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import type { SegmentHeader } from "../../codec/segment.ts";
 import { fromHex } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
 import { localObject } from "./local_copy.ts";
-import { insertScanned, isDataKind } from "./recover.ts";
+import { insertScanned, isDataKind, noteUnreadable } from "./recover.ts";
 import type { Opening } from "./recover.ts";
 import { farSegment, fileSegment } from "./segment_bytes.ts";
 import { segmentFileName } from "./segment_files.ts";
@@ -71,16 +76,18 @@ function forgetMissing(opening: Opening, there: ReadonlySet<string>): void {
     if (there.has(row.name) || local.has(segmentFileName(row.name)) || row.state === "dropping") {
       continue;
     }
+    const held = row.live_records > 0 || row.applied > SEGMENT_HEADER_BYTES;
     const records = tables.transaction(() => {
       const records = tables.removeAll(row.number);
       tables.forgetQuarantine(row.number);
       tables.deleteSegment(row.number);
+      // What fell with it is told by a verification, which has to know that something fell.
+      const { number: segment, size: length } = row;
+      if (held) noteUnreadable(opening, { segment, offset: 0, length });
       return records;
     });
     if (records > 0) options.counters.add("losses", records);
-    if (records > 0 || row.applied > SEGMENT_HEADER_BYTES) {
-      options.report({ type: "pack_lost", segment: row.name, records });
-    }
+    if (held) options.report({ type: "pack_lost", segment: row.name, records });
   }
 }
 
@@ -147,7 +154,12 @@ async function takeIn(opening: Opening, pack: FoundPack): Promise<void> {
     }
     if (!copy) return;
     const part = { read: copy.read, from: SEGMENT_HEADER_BYTES, end: copy.size };
-    const { end } = insertScanned(opening, row, part);
+    const { end, records } = insertScanned(opening, row, part);
     tables.setSegment(at, { state: "sealed", size, applied: end });
+    // A pack was whole when it was sealed: its footer is at most one row for each record.
+    const rest = copy.size - end;
+    if (rest > records * FOOTER_ROW_BYTES + TRAILER_BYTES) {
+      noteUnreadable(opening, { segment: at, offset: end, length: rest });
+    }
   });
 }

@@ -50,7 +50,7 @@ export function recoverFiles(opening: Opening): void {
     } else if (!known.has(name)) {
       const header = identify(files, name);
       if (header) unknown.push({ name, header });
-      else files.remove(fileName);
+      else leaveOut(opening, fileName);
     }
   }
   unknown.sort((a, b) => a.header.number - b.header.number || (a.name < b.name ? -1 : 1));
@@ -75,6 +75,23 @@ export function recoverFiles(opening: Opening): void {
     }
   }
 }
+
+/**
+ * A file in which nothing can be read. Its header was durable before anything else was written, so
+ * one that is longer than that is damage and is kept aside; a shorter one never held anything.
+ */
+function leaveOut(opening: Opening, fileName: string): void {
+  const { tables, files } = opening;
+  const file = files.open(fileName, "r");
+  const length = file?.size() ?? 0;
+  file?.close();
+  if (length <= SEGMENT_HEADER_BYTES) return files.remove(fileName);
+  files.rename(fileName, `${fileName}.damaged`);
+  tables.transaction(() => noteUnreadable(opening, { segment: UNKNOWN, offset: 0, length }));
+}
+
+/** Stands for a segment that has no number: nothing of it could be read. */
+const UNKNOWN = 0;
 
 /** Adds a row for a file of which the tables know nothing. */
 function adopt({ tables }: Opening, name: string, header: SegmentHeader): void {
@@ -120,6 +137,7 @@ export function replay(
 ): Replayed {
   const { row, file, from } = segment;
   const size = file.size();
+  if (size < from) fillUp(opening, segment);
   const result = opening.tables.transaction(() =>
     insertScanned(opening, row, {
       read: (offset, length) => file.read(offset, length),
@@ -133,6 +151,21 @@ export function replay(
     file.sync();
   }
   return { ...result, torn: Math.max(0, size - result.end) };
+}
+
+/**
+ * A file that is shorter than what was durable in it. Zeros take the place of what is gone: the
+ * records behind it must stand where no earlier ones were.
+ */
+function fillUp(
+  opening: Opening,
+  { row, file, from }: { row: SegmentRow; file: SegmentFile; from: number },
+): void {
+  const size = file.size();
+  const place = { segment: row.number, offset: size, length: from - size };
+  opening.tables.transaction(() => noteUnreadable(opening, place));
+  file.truncate(from);
+  file.sync();
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Reads everything and says what is not what it should be. */
 import { throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
+import { checkFrame } from "./check_frame.ts";
+import { checkLog } from "./check_log.ts";
 import { noteDamage } from "./damage.ts";
 import { isGood } from "./is_good.ts";
 import { breathe } from "./jobs.ts";
@@ -17,46 +19,90 @@ export interface VerifyOptions extends SignalOptions {
 
 /** What a verification found. */
 export interface Verified {
+  /** Data records. */
   readonly records: number;
+  /** Bytes of their plain bodies. */
   readonly bytes: number;
-  /** Records that are not what their row or their id says. */
+  /** Records that are not what their row or their id says, and damaged places of other kinds. */
   readonly damaged: number;
   /** Of these, how many were quarantined by this run. */
   readonly quarantined: number;
 }
 
+/** The counts of a verification that is under way. */
+export type Found = { -readonly [K in keyof Verified]: Verified[K] };
+
+/** Where a verification stands: everything before it was read. */
+export interface VerifyPosition {
+  /** The number of a segment; those before it are done. */
+  readonly segment: number;
+  /** Bytes of it that are done. */
+  readonly offset: number;
+}
+
 /** Rows looked up at once. */
 const STEP = 256;
 /** Bytes read between two turns of everybody else. */
-const STEP_BYTES = 4 * 1024 * 1024;
+const STEP_BYTES = 1024 * 1024;
 
-/** Checks CRC-32 of every data record, and SHA-256 of every chunk against its id. */
+/**
+ * Checks CRC-32 of every record, SHA-256 of every chunk against its id, and header and footer of
+ * every segment.
+ */
 export async function verifyAll(pack: Pack, options: VerifyOptions): Promise<Verified> {
-  const found = { records: 0, bytes: 0, damaged: 0, quarantined: 0 };
-  for (const { number } of pack.tables.segments("data")) {
-    let from = 0;
-    for (let rows = pack.tables.rowsOf(number, from, STEP); rows.length > 0;) {
-      throwIfAborted(options.signal);
-      // Each step opens the segment again: it may have been sealed or moved meanwhile.
-      await verifyRows(pack, rows, { ...options, found });
-      from = rows[rows.length - 1]!.offset + 1;
-      await breathe();
-      rows = pack.tables.rowsOf(number, from, STEP);
-    }
+  const found: Found = { records: 0, bytes: 0, damaged: 0, quarantined: 0 };
+  let position: VerifyPosition | undefined = { segment: 0, offset: 0 };
+  while (position) {
+    throwIfAborted(options.signal);
+    position = await verifyPart(pack, position, { ...options, found });
+    await breathe();
   }
   return found;
+}
+
+/**
+ * Checks what stands at a position, about 1 MiB of it, and adds to `found`; tells where to go on,
+ * `undefined` at the end of all segments.
+ */
+export async function verifyPart(
+  pack: Pack,
+  { segment: number, offset }: VerifyPosition,
+  options: VerifyOptions & { readonly found: Found },
+): Promise<VerifyPosition | undefined> {
+  // Each step looks the segment up again: it may have been sealed, moved or evicted meanwhile.
+  const segment = pack.tables.segments().find((row) => row.number >= number);
+  if (!segment) return undefined;
+  const from = segment.number === number ? offset : 0;
+  const behind = { segment: segment.number + 1, offset: 0 };
+  if (segment.state === "dropping" || segment.state === "building") return behind;
+  if (segment.area === "log") {
+    const next = await checkLog(pack, segment, { ...options, from, bytes: STEP_BYTES });
+    if (next !== undefined) return { segment: segment.number, offset: next };
+  } else {
+    const rows = partOf(pack.tables.rowsOf(segment.number, from, STEP));
+    if (rows.length > 0) {
+      await verifyRows(pack, rows, options);
+      return { segment: segment.number, offset: rows[rows.length - 1]!.offset + 1 };
+    }
+  }
+  await checkFrame(pack, segment, options);
+  return behind;
+}
+
+function partOf(rows: readonly LocatedRecord[]): readonly LocatedRecord[] {
+  let bytes = 0;
+  const end = rows.findIndex((row) => (bytes += row.stored) >= STEP_BYTES);
+  return end < 0 ? rows : rows.slice(0, end + 1);
 }
 
 async function verifyRows(
   pack: Pack,
   rows: readonly LocatedRecord[],
-  options: VerifyOptions & { found: { -readonly [K in keyof Verified]: Verified[K] } },
+  { found, repair }: VerifyOptions & { readonly found: Found },
 ): Promise<void> {
-  const { found } = options;
   const segment = pack.tables.segment(rows[0]!.segment);
   if (!segment) return;
   using source = openSegment({ files: pack.files, objects: pack.options.objects }, segment);
-  let bytes = 0;
   for (const row of rows) {
     const good = source !== undefined &&
       isGood(await source.read(row.offset, recordBytes(row)), row);
@@ -65,16 +111,8 @@ async function verifyRows(
     if (now?.segment !== row.segment || now.offset !== row.offset) continue;
     found.records++;
     found.bytes += row.raw;
-    bytes += row.stored;
-    if (!good) {
-      found.damaged++;
-      if (options.repair && noteDamage(pack, { ...row, length: recordBytes(row) })) {
-        found.quarantined++;
-      }
-    }
-    if (bytes < STEP_BYTES) continue;
-    bytes = 0;
-    throwIfAborted(options.signal);
-    await breathe();
+    if (good) continue;
+    found.damaged++;
+    if (repair && noteDamage(pack, { ...row, length: recordBytes(row) })) found.quarantined++;
   }
 }

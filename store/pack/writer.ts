@@ -1,5 +1,6 @@
 /** The one writer of segments and packs. */
 import type { ChunkSource } from "../../core/chunk_store.ts";
+import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
@@ -8,6 +9,7 @@ import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { logPort } from "./log_port.ts";
+import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
@@ -58,6 +60,11 @@ export interface PackWriter extends AsyncDisposable {
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
+  /**
+   * Moves what is good out of data segments in which a damaged place is known, which then go. Tells
+   * whether the log has such places, too: only the index can write that anew.
+   */
+  mend(options?: SignalOptions): Promise<{ readonly logDamaged: boolean }>;
   /** Forgets the damaged places: what fell with them was dropped on purpose. */
   forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
@@ -176,6 +183,12 @@ class Writer implements PackWriter {
 
   damaged(): QuarantineRow[] {
     return this.#pack.tables.quarantined();
+  }
+
+  async mend(options: SignalOptions = {}): Promise<{ logDamaged: boolean }> {
+    this.#assertOpen();
+    await this.#translated("mend", () => mendData(this.#pack, options));
+    return { logDamaged: isLogDamaged(this.#pack) };
   }
 
   forgetDamage(): void {

@@ -28,6 +28,14 @@ Deno.test("compile() leaves an executable alone that is up to date", async () =>
   assert.equal(after.mtime?.getTime(), before.mtime?.getTime());
 });
 
+Deno.test("the executable leaves nothing behind that another user could have put there", async () => {
+  const path = await compile();
+  await using dir = await tempDir();
+  const { code, stderr } = await executed(path, ["--version"], { TMPDIR: dir.path });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual([...Deno.readDirSync(dir.path)], []);
+});
+
 Deno.test("the executable serves with threads, puts and gets, and stops in order", async () => {
   const path = await compile();
   await using dir = await tempDir();

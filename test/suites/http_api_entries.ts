@@ -56,8 +56,8 @@ export const entryCases: Readonly<Record<string, HttpCase>> = {
     assert.equal(second.status, 200);
     assert.equal(JSON.parse(second.text).replaced, digestOf(utf8("1")));
     assert.equal((await server.send("GET", "/v1/entries/k")).text, "2");
-    assert.equal((await put("3", { "if-match": '"x"' })).status, 501);
-    assert.equal((await put("3", { "if-none-match": '"x"' })).status, 501);
+    assert.equal((await put("3", { "if-match": '"x"' })).status, 400);
+    assert.equal((await put("3", { "if-none-match": '"x"' })).status, 400);
   },
   "tags and cost come by header and show in the record": async (server) => {
     const headers = { "vitte-tags": "release, a%2Cb ,, release", "vitte-cost": "1500" };

@@ -1,0 +1,73 @@
+/**
+ * A table of damages, each done to a store that nobody has open: it starts or says why not, serves
+ * no wrong byte, loses no more than what was touched, tells of it, and can be mended.
+ */
+import assert from "node:assert/strict";
+import { everyNth } from "../helpers/long.ts";
+import { seededRandom } from "../helpers/random.ts";
+import { tempDir } from "../helpers/temp.ts";
+import { damageCases } from "./cases.ts";
+import { examine } from "./examine.ts";
+import { filesOf } from "./records.ts";
+import { dependenciesOf, touchedIn } from "./touched.ts";
+import { buildWorld } from "./world.ts";
+
+const TABLES = /^(packs|index)\.sqlite(-wal|-shm)?$/;
+
+/** Kinds after which a file that only the tables knew is gone as a whole. */
+const TRACELESS = new Set(["delete", "empty", "folder in its place"]);
+
+/** Without these a store can not be opened, and nothing else knows what was in them. */
+const REFUSING = new Set(["FORMAT", "key", "auth.sqlite", "text"]);
+
+Deno.test("damage of every file and field of a stopped store", async () => {
+  const random = seededRandom("VITTE_DAMAGE_SEED");
+  await using whole = await tempDir();
+  const world = await buildWorld(whole.path, random);
+  const files = await filesOf(whole.path);
+  const [part, parts] = (Deno.env.get("VITTE_DAMAGE_PART") ?? "0/1").split("/").map(Number) as [
+    number,
+    number,
+  ];
+  const hangs = await dependenciesOf(world, files);
+  const cases = everyNth(damageCases(files), 37)
+    .filter((_, at) => at % parts === part);
+  const sum = { cases: 0, refused: 0, blobsLost: 0, entriesLost: 0, told: 0, reads: 0 };
+  const kinds = new Set<string>();
+  const failures: string[] = [];
+  // Several processes can share a long run: part 0/2 and part 1/2.
+  const only = Deno.env.get("VITTE_DAMAGE_ONLY");
+  for (const one of cases) {
+    if (only !== undefined && !one.name.includes(only)) continue;
+    await using temp = await tempDir();
+    const dir = `${temp.path}/store`;
+    await new Deno.Command("cp", { args: ["-a", whole.path, dir] }).output();
+    await one.apply(dir, random);
+    const touched = await touchedIn(world, dir, { files, hangs });
+    if (one.rebuild) {
+      for (const { name } of [...Deno.readDirSync(dir)]) {
+        if (TABLES.test(name)) await Deno.remove(`${dir}/${name}`);
+      }
+    }
+    try {
+      const outcome = await examine(dir, world, {
+        ...touched,
+        refuse: REFUSING.has(one.type),
+        traceless: one.rebuild && TRACELESS.has(one.kind),
+        replayed: one.rebuild || one.type === "active log",
+      });
+      for (const [name, count] of Object.entries(outcome)) sum[name as keyof typeof sum] += count;
+    } catch (thrown) {
+      if (Deno.env.has("VITTE_DAMAGE_ECHO")) {
+        console.log("BAD", one.name, (thrown as Error).message);
+      }
+      const { message, stack } = thrown as Error;
+      failures.push(`${one.name}: ${message}`);
+      if (only !== undefined) console.log(stack);
+    }
+    sum.cases++;
+    kinds.add(one.kind);
+  }
+  console.info(`damage, stopped: ${kinds.size} kinds, ${JSON.stringify(sum)}`);
+  assert.deepEqual(failures, []);
+});

@@ -1,0 +1,65 @@
+/** A thousand clients at once, some of which vanish: nobody sees an error that nobody ordered. */
+import assert from "node:assert/strict";
+import { startServer } from "../helpers/real_server.ts";
+import { tempDir } from "../helpers/temp.ts";
+import { runLoad } from "./client_process.ts";
+import { loadOr } from "./form.ts";
+import { MemoryCurve, processFacts, settled } from "./process_facts.ts";
+
+const CONNECTIONS = 1_000;
+const SECONDS = loadOr(60, 5);
+const MEMORY_LIMIT_MB = 400;
+const KIB = 1024;
+
+Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, lose nothing`, async () => {
+  await using folder = await tempDir();
+  await using server = await startServer(folder.join("store"), {
+    args: ["--max-size", "none", "--threads", "2"],
+  });
+  const port = Number(new URL(server.url).port);
+  const token = server.adminToken;
+  const list = folder.join("acknowledged.json");
+  const before = await processFacts(server.pid);
+  using curve = new MemoryCurve(server.pid, 500);
+  const seen = await runLoad({
+    job: "mix",
+    port,
+    token,
+    connections: CONNECTIONS,
+    seconds: SECONDS,
+    vanishing: 10,
+    seed: 1,
+    first: 1,
+    writing: 0.4,
+    sizes: [KIB, KIB, KIB, KIB, 16 * KIB, 64 * KIB, 64 * KIB, 600 * KIB, 2048 * KIB],
+    list,
+  });
+  console.info(
+    `${seen.requests} requests in ${SECONDS} s, ${seen.vanished} dropped by their clients; ` +
+      `p50 ${seen.p50Ms.toFixed(1)} ms, p99 ${seen.p99Ms.toFixed(0)} ms, ` +
+      `longest ${seen.maxMs.toFixed(0)} ms`,
+  );
+  console.info(`answers: ${JSON.stringify(seen.answers)}`);
+  console.info(`errors: ${JSON.stringify(seen.errors)}`);
+  console.info(`memory (MB): ${curve.text()}`);
+  const back = await runLoad({ job: "read_back", port, token, connections: 16, list });
+  const after = await settled(
+    server.pid,
+    (now) => now.descriptors <= before.descriptors + 8,
+    5_000,
+  );
+  console.info(
+    `${seen.acknowledged} bodies of ${(seen.bytesWritten / 1e6).toFixed(0)} MB acknowledged, ` +
+      `${back.read} of ${(back.bytes / 1e6).toFixed(0)} MB read back; ` +
+      `peak memory ${after.peakMb.toFixed(0)} MB, descriptors before ${before.descriptors}, ` +
+      `after ${after.descriptors}, threads before ${before.threads}, after ${after.threads}`,
+  );
+  assert.deepEqual(seen.errors, {});
+  assert.deepEqual([back.lost, back.wrong, back.examples], [0, 0, []]);
+  assert.equal(back.read, seen.acknowledged);
+  assert.ok(seen.acknowledged > CONNECTIONS, `only ${seen.acknowledged} were acknowledged`);
+  assert.ok(seen.vanished > 0);
+  assert.ok(after.peakMb < MEMORY_LIMIT_MB, `peak memory ${after.peakMb} MB`);
+  assert.ok(after.descriptors <= before.descriptors + 8, `${after.descriptors} descriptors`);
+  assert.ok(after.threads <= before.threads + 2, `${after.threads} threads`);
+});
