@@ -72,11 +72,17 @@ skippable(
     const library = await buildRecorder(folder.path);
     const plans = await learn(folder.path, library, random, true);
     const tally = emptyTally();
-    for (let number = 0; tally.kills < SERVERS; number++) {
-      const options = { library, random, plans, tally, number, serves: true, most: SERVERS };
-      await liveAndDie(`${folder.path}/${number}`, options);
-    }
+    let stores = 0;
+    const lane = async () => {
+      while (tally.kills < SERVERS) {
+        const number = stores++;
+        const options = { library, random, plans, tally, number, serves: true, most: SERVERS };
+        await liveAndDie(`${folder.path}/${number}`, options);
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: LANES }, lane));
     print(tally);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
     assert.ok(tally.acknowledged > SERVERS, `only ${tally.acknowledged} were acknowledged`);
   },
 );
