@@ -53,6 +53,7 @@ export async function reconcilePacks(opening: Opening): Promise<number> {
       if (local.has(fileName)) {
         // Half a pack, on a medium that can show one: the file has all of it.
         if (!pack.rows) continue;
+        if (row?.state !== "sealed") await nameAgain(opening, { key, size, fileName });
         files.remove(fileName);
       }
       if (!row) found.push(pack);
@@ -67,6 +68,21 @@ export async function reconcilePacks(opening: Opening): Promise<number> {
   found.sort((a, b) => a.header.number - b.header.number || (a.key < b.key ? -1 : 1));
   for (const pack of found) await takeIn(opening, pack);
   return found.length;
+}
+
+/**
+ * Stores a pack once more from its file. Whoever gave it its name may have died before that was
+ * durable; without this, a power cut after the file has gone would take both names.
+ */
+async function nameAgain(
+  { files, options: { objects } }: Opening,
+  pack: { readonly key: string; readonly size: number; readonly fileName: string },
+): Promise<void> {
+  const file = files.open(pack.fileName, "r");
+  const whole = file?.size() === pack.size;
+  file?.close();
+  // Another size: not a second name of the same bytes, and the pack is the one that is whole.
+  if (whole) await objects.put(pack.key, files.source(pack.fileName, pack.size));
 }
 
 function forgetMissing(opening: Opening, there: ReadonlySet<string>): void {

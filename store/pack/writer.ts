@@ -1,4 +1,5 @@
 /** The one writer of segments and packs. */
+// size: the contract of the writer with its comments, and the class that is its one door
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";

@@ -5,6 +5,7 @@ import { openEngine } from "../../app/compose.ts";
 import { encodeHeader } from "../../codec/record.ts";
 import { bytesSource, concat } from "../../core/bytes.ts";
 import { systemClock } from "../../core/clock.ts";
+import { openFsStore } from "../../store/fs/fs_store.ts";
 import { plainStored } from "../../store/pack/pack.ts";
 import { listFiles, tempDir } from "../helpers/temp.ts";
 import { readFolder, writeFolder } from "../crash/folder_image.ts";
@@ -89,4 +90,32 @@ Deno.test("openEngine: a deletion that a kill cut off is finished", async () => 
   assert.deepEqual(said, []);
   assert.deepEqual(await packs(), []);
   assert.equal((await engine.stats())["segments"], 2);
+});
+
+Deno.test("openPackWriter: a pack whose name may not be durable gets it again before its file goes", async () => {
+  await using dir = await tempDir();
+  const objects = await openFsStore(dir.join("objects"));
+  const puts: string[] = [];
+  {
+    await using store = await openTestStore(dir.path, {
+      objects,
+      faults(point) {
+        // The pack has its name, and the process dies before the tables know.
+        if (point === "seal.before_tables") throw new Error("killed");
+      },
+    });
+    await store.writer.commitRecords(undefined, [chunk(1)]);
+    await store.writer.seal();
+  }
+  const db = new DatabaseSync(dir.join("packs.sqlite"));
+  db.exec("UPDATE meta SET value = 0 WHERE key = 'clean'");
+  db.close();
+  const put: typeof objects.put = (key, source, options) => {
+    puts.push(`${key} from ${source.path?.split("/").at(-2)}`);
+    return objects.put(key, source, options);
+  };
+  await using store = await openTestStore(dir.path, { objects: { ...objects, put } });
+  assert.equal(puts.filter((line) => /^data\/.* from active$/.test(line)).length, 1);
+  assert.deepEqual(store.reader.read("chunk", chunk(1).id), chunk(1).body);
+  assert.deepEqual(store.events.filter(({ type }) => type !== "recovered"), []);
 });
