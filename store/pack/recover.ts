@@ -146,10 +146,10 @@ export function replay(
       endsTorn: !opening.rebuilds,
     })
   );
-  if (size > result.end) {
-    file.truncate(result.end);
-    file.sync();
-  }
+  if (size > result.end) file.truncate(result.end);
+  // Whoever wrote these records may have died before he synced them; from here on they are taken
+  // for durable, and a put of the same bytes would rely on them.
+  if (size > from) file.sync();
   return { ...result, torn: Math.max(0, size - result.end) };
 }
 
