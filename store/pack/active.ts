@@ -48,9 +48,12 @@ export class ActiveSegment {
   get synced(): number {
     return this.#synced;
   }
-  /** Whether it can not be appended any more: what stands behind `end` could not be cut off. */
+  /**
+   * Whether it can not be appended any more: what stands behind `end` could not be cut off, or
+   * somebody has removed the file.
+   */
   get broken(): boolean {
-    return this.#broken;
+    return this.#broken ||= this.#file.gone();
   }
   get empty(): boolean {
     return this.#end <= SEGMENT_HEADER_BYTES;
@@ -83,6 +86,8 @@ export class ActiveSegment {
     try {
       before?.();
       this.#file.sync();
+      // Nothing may be acknowledged that is in no file any more.
+      if (this.#file.gone()) throw new Error("somebody has removed the file");
     } catch (error) {
       this.#broken = true;
       this.#cut(this.#synced);

@@ -5,11 +5,14 @@ import { scanRecords } from "../../codec/record_scan.ts";
 import { SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import { fromHex } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
+import { noteDamage } from "./damage.ts";
+import { dropSegment } from "./drop.ts";
 import { packError } from "./errors.ts";
 import { breathe } from "./jobs.ts";
 import { recordsOf } from "./move.ts";
 import { reportFailure } from "./pack.ts";
 import type { Pack } from "./pack.ts";
+import { recordBytes } from "./places.ts";
 import type { SegmentRow } from "./places.ts";
 import { footerRow, putPack } from "./put_pack.ts";
 import { segmentFileName } from "./segment_files.ts";
@@ -35,6 +38,9 @@ export async function sealFull(pack: Pack): Promise<void> {
 }
 
 async function sealOne(pack: Pack, segment: SegmentRow): Promise<void> {
+  if (!pack.files.list().includes(segmentFileName(segment.name))) {
+    return await giveUp(pack, segment);
+  }
   const compress = pack.options.compression === "zstd" && segment.area === "data";
   if (compress && await squeeze(pack, segment)) return;
   const rows = segment.area === "data" ? dataRows(pack, segment) : await scanRows(pack, segment);
@@ -50,6 +56,16 @@ async function sealOne(pack: Pack, segment: SegmentRow): Promise<void> {
   pack.options.onRetire?.([segment.number]);
   pack.fault("seal.after_remove");
   pack.report({ type: "sealed", segment: segment.name, bytes: size });
+}
+
+/** Somebody has removed the file: what was in it is lost, and told. */
+async function giveUp(pack: Pack, segment: SegmentRow): Promise<void> {
+  for (const row of pack.tables.rowsOf(segment.number)) {
+    noteDamage(pack, { ...row, length: recordBytes(row) });
+  }
+  noteDamage(pack, { segment: segment.number, offset: 0, length: segment.size });
+  // A segment of the log is told until the log is written anew: it alone can say what else fell.
+  if (segment.area === "data") await dropSegment(pack, segment);
 }
 
 function dataRows(pack: Pack, segment: SegmentRow): FooterRow[] {
