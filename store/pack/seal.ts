@@ -5,14 +5,13 @@ import { scanRecords } from "../../codec/record_scan.ts";
 import { SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import { fromHex } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { noteDamage } from "./damage.ts";
+import { noteGone } from "./damage.ts";
 import { dropSegment } from "./drop.ts";
 import { packError } from "./errors.ts";
 import { breathe } from "./jobs.ts";
 import { recordsOf } from "./move.ts";
 import { reportFailure } from "./pack.ts";
 import type { Pack } from "./pack.ts";
-import { recordBytes } from "./places.ts";
 import type { SegmentRow } from "./places.ts";
 import { footerRow, putPack } from "./put_pack.ts";
 import { segmentFileName } from "./segment_files.ts";
@@ -60,10 +59,7 @@ async function sealOne(pack: Pack, segment: SegmentRow): Promise<void> {
 
 /** Somebody has removed the file: what was in it is lost, and told. */
 async function giveUp(pack: Pack, segment: SegmentRow): Promise<void> {
-  for (const row of pack.tables.rowsOf(segment.number)) {
-    noteDamage(pack, { ...row, length: recordBytes(row) });
-  }
-  noteDamage(pack, { segment: segment.number, offset: 0, length: segment.size });
+  noteGone(pack, segment);
   // A segment of the log is told until the log is written anew: it alone can say what else fell.
   if (segment.area === "data") await dropSegment(pack, segment);
 }

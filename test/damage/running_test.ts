@@ -36,18 +36,20 @@ async function damageWhileOpen(
   await readWorld(engine, some);
   await one.apply(dir, seededRandom("VITTE_DAMAGE_SEED"));
   const touched = await touchedIn(world, dir, { files, hangs });
-  const missing = await readWorld(engine, world);
-  for (const blob of missing.blobs) {
-    assert.ok(touched.blobs.has(blob), `untouched blob ${blob.digest} is gone`);
-  }
+  const first = await readWorld(engine, world);
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-  const lost = missing.blobs.size + missing.entries.size;
+  const lost = first.blobs.size + first.entries.size;
   if (lost > 0) {
     assert.ok(engine.counters.get("quarantined") > 0, `lost ${lost} without a count`);
     assert.ok(lines.some((line) => line.includes("ALARM")), `lost ${lost} without an alarm`);
     assert.ok(Number((await engine.stats())["quarantined"]) > 0, "stats says nothing");
   }
   const report = await engine.maintenance.verify();
+  // What was read through an open descriptor until now is a miss as well, once it is known.
+  const missing = await readWorld(engine, world);
+  for (const blob of [...first.blobs, ...missing.blobs]) {
+    assert.ok(touched.blobs.has(blob), `untouched blob ${blob.digest} is gone`);
+  }
   const where = new Set(report.problems.map((problem) => problem.where));
   for (const { digest } of missing.blobs) {
     assert.ok(where.has(`blob ${digest}`), `verify does not name ${digest}`);
@@ -64,7 +66,7 @@ async function damageWhileOpen(
   const after = await engine.maintenance.verify();
   assert.deepEqual([after.lost, after.problems], [0, []], "the repair leaves something");
   const { blobs: { size: blobsLost }, entries: { size: entriesLost } } = missing;
-  return { blobsLost, entriesLost, reads: missing.reads + healed.reads };
+  return { blobsLost, entriesLost, reads: 3 * missing.reads };
 }
 
 Deno.test("damage of data and log under an open store", async () => {
@@ -80,7 +82,7 @@ Deno.test("damage of data and log under an open store", async () => {
   const sum: Sum = { cases: 0, blobsLost: 0, entriesLost: 0, reads: 0 };
   const kinds = new Set<string>();
   const failures: string[] = [];
-  for (const one of everyNth(all, 37).filter(({ name }) => name.includes(Deno.env.get("VITTE_DAMAGE_ONLY") ?? ""))) {
+  for (const one of everyNth(all, 37)) {
     await using temp = await tempDir();
     const dir = `${temp.path}/store`;
     await new Deno.Command("cp", { args: ["-a", whole.path, dir] }).output();

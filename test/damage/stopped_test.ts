@@ -17,8 +17,8 @@ const TABLES = /^(packs|index)\.sqlite(-wal|-shm)?$/;
 /** What stands in the way of a file is not taken away by itself. */
 const FOLDER = "folder in its place";
 
-/** Kinds after which a file that only the tables knew is gone as a whole. */
-const TRACELESS = new Set(["delete", "empty", FOLDER]);
+/** Kinds after which records that only the tables knew are gone without a gap. */
+const TRACELESS = new Set(["delete", "empty", FOLDER, "cut", "left out"]);
 
 /** Without these a store can not be opened, and nothing else knows what was in them. */
 const REFUSING = new Set(["FORMAT", "key", "auth.sqlite", "text"]);
