@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { bytesSource } from "../../core/bytes.ts";
 import { everyNth } from "../helpers/long.ts";
 import { seededRandom } from "../helpers/random.ts";
+import type { SeededRandom } from "../helpers/random.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { damageCases } from "./cases.ts";
 import type { DamageCase } from "./cases.ts";
@@ -27,14 +28,19 @@ interface Sum {
 async function damageWhileOpen(
   one: DamageCase,
   dir: string,
-  { world, files, hangs }: { world: World; files: readonly StoreFile[]; hangs: Dependencies },
+  { world, files, hangs, random }: {
+    world: World;
+    files: readonly StoreFile[];
+    hangs: Dependencies;
+    random: SeededRandom;
+  },
 ): Promise<Omit<Sum, "cases">> {
   const lines: string[] = [];
   await using engine = await openStore(dir, lines);
   // Some descriptors are open, some are not; some answers are remembered.
   const some = { ...world, blobs: world.blobs.slice(0, 4), entries: world.entries.slice(0, 4) };
   await readWorld(engine, some);
-  await one.apply(dir, seededRandom("VITTE_DAMAGE_SEED"));
+  await one.apply(dir, random);
   const touched = await touchedIn(world, dir, { files, hangs });
   const first = await readWorld(engine, world);
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -71,7 +77,6 @@ async function damageWhileOpen(
 
 Deno.test("damage of data and log under an open store", async () => {
   const random = seededRandom("VITTE_DAMAGE_SEED");
-  Deno.env.set("VITTE_DAMAGE_SEED", String(random.seed));
   await using whole = await tempDir();
   const world = await buildWorld(whole.path, random);
   const files = await filesOf(whole.path);
@@ -87,7 +92,7 @@ Deno.test("damage of data and log under an open store", async () => {
     const dir = `${temp.path}/store`;
     await new Deno.Command("cp", { args: ["-a", whole.path, dir] }).output();
     try {
-      const did = await damageWhileOpen(one, dir, { world, files, hangs });
+      const did = await damageWhileOpen(one, dir, { world, files, hangs, random });
       for (const [name, count] of Object.entries(did)) sum[name as keyof Sum] += count;
     } catch (thrown) {
       failures.push(`${one.name}: ${(thrown as Error).message}`);
