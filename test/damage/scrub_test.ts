@@ -13,14 +13,14 @@ import type { StoreFile } from "./records.ts";
 import { buildWorld, openStore, readBlob } from "./world.ts";
 import type { World } from "./world.ts";
 
-const RATE = 1024 * 1024;
+const RATE = 8 * 1024 * 1024;
 
 /** Moves the clock until `done`; tells how many milliseconds that took. */
 async function advanceUntil(clock: ManualClock, done: () => boolean): Promise<number> {
   const began = clock.monotonic();
   for (let n = 0; !done(); n++) {
     assert.ok(n < 20_000, "the scrub does not come to an end");
-    clock.advance(10);
+    clock.advance(20);
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return clock.monotonic() - began;
