@@ -114,6 +114,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     version: VERSION,
     backend: BACKEND,
     disk: () => diskRoom(config.dir),
+    scrub: () => chunks.scrub(),
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();

@@ -216,3 +216,15 @@ export const MAX_BATCH_BLOBS = 4096;
 
 /** Times that a file is read again which changes while it is saved. */
 export const TREE_READ_ATTEMPTS = 3;
+
+/** Bytes per second that the scrub reads: a disk notices nothing, and 1 TB is read in 36 hours. */
+export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024;
+
+/** Milliseconds from the begin of one scrub to that of the next: once a week. */
+export const SCRUB_EVERY_MS = 7 * 86_400_000;
+
+/** Milliseconds before the scrub goes on after a medium did not answer. */
+export const SCRUB_RETRY_MS = 60_000;
+
+/** Times that the scrub lets traffic go first before it reads one more step of 1 MiB. */
+export const SCRUB_YIELDS = 50;

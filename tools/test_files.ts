@@ -16,7 +16,7 @@ export function testFiles(): { quick: string[]; slow: string[] } {
 }
 
 /** Folders whose files start processes or try thousands of cases: each file is a step of its own. */
-const HEAVY = /^test\/(fault|property|suites)\//;
+const HEAVY = /^test\/(damage|fault|property|suites)\//;
 
 /** Hooks are for all tests of a process: a file that has them must not share it. */
 const HOOKS = /^Deno\.test\.(?:before|after)(?:All|Each)\(/m;

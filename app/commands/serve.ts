@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { isNamespace } from "../../core/entry.ts";
-import { MAX_BLOB_BYTES } from "../../core/limits.ts";
+import { MAX_BLOB_BYTES, SCRUB_BYTES_PER_SECOND } from "../../core/limits.ts";
 import { parseSize } from "../../core/units.ts";
 import { applyServerConfig } from "../config/server_config.ts";
 import type { ValueRules } from "../config/server_config.ts";
@@ -25,6 +25,7 @@ interface ServeFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly accessLog: "errors" | "all" | "none";
+  readonly scrubRate: number | "none";
   readonly json?: boolean;
 }
 
@@ -49,6 +50,12 @@ export function addServe(program: Command, context: CommandContext): void {
     .addOption(
       new Option("--access-log <what>", "which requests are logged")
         .choices(["errors", "all", "none"]).default("errors"),
+    )
+    .option(
+      "--scrub-rate <size>",
+      "bytes a second read in the background to find damage, or none",
+      scrubRate,
+      SCRUB_BYTES_PER_SECOND,
     )
     .option("--json", "print one line of JSON when it listens")
     .addHelpText("after", EXAMPLES)
@@ -77,6 +84,7 @@ export function addServe(program: Command, context: CommandContext): void {
           ? { certFile: flags.tlsCert, keyFile: flags.tlsKey }
           : undefined,
         accessLog: flags.accessLog,
+        scrubRate: flags.scrubRate,
         adminTokenFile: environment.env("VITTE_ADMIN_TOKEN_FILE"),
       });
       context.end(EXIT.ok);
@@ -148,6 +156,15 @@ function maxSize(text: string): number | "none" {
   const value = size(text);
   if (value >= MIN_SIZE) return value;
   throw new InvalidArgumentError("Want at least 16MiB, or none.");
+}
+
+const MIN_SCRUB_RATE = 64 * 1024;
+
+function scrubRate(text: string): number | "none" {
+  if (text === "none") return "none";
+  const value = size(text);
+  if (value >= MIN_SCRUB_RATE) return value;
+  throw new InvalidArgumentError("Want at least 64KiB, or none.");
 }
 
 const EXAMPLES = `

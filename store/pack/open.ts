@@ -36,7 +36,7 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
     try {
       if (damaged) options.counters.add("quarantined");
       const clean = closed && agree(tables, files);
-      return await recover(options, { files, tables, clean, rebuild });
+      return await recover(options, { files, tables, clean, rebuild, damaged });
     } catch (error) {
       tables.close();
       throw error;
@@ -73,9 +73,10 @@ async function recover(
     tables: Tables;
     clean: boolean;
     rebuild: string | undefined;
+    damaged: boolean;
   },
 ): Promise<Pack> {
-  const { files, tables, clean, rebuild } = opened;
+  const { files, tables, clean, rebuild, damaged } = opened;
   tables.transaction(() => {
     tables.setMeta("clean", 0);
     tables.setMeta("unclean_start", clean ? 0 : 1);
@@ -94,7 +95,7 @@ async function recover(
       tables.transaction(() => tables.setMeta("unclean_start", 0));
     } else {
       const { records } = tables.totals;
-      options.report({ type: "rebuilt", reason: rebuild, segments, records });
+      options.report({ type: "rebuilt", reason: rebuild, damaged, segments, records });
     }
     options.faults?.("rebuild.after_tables");
   }

@@ -11,6 +11,7 @@ import { sha256, toHex } from "../../core/digest.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import type { ObjectStore } from "../../core/object_store.ts";
 import type { DataKind } from "../../core/record.ts";
+import type { ScrubStatus } from "../../core/scrub.ts";
 import { Descriptors } from "./descriptors.ts";
 import type { PinnedSegment } from "./descriptors.ts";
 import type { DamagedPlace } from "./damage.ts";
@@ -22,6 +23,7 @@ import { planRuns, runBytes } from "./runs.ts";
 import type { Run, Wanted } from "./runs.ts";
 import { readTotals, TABLES_FILE } from "./schema.ts";
 import type { PackTotals } from "./schema.ts";
+import { readScrub } from "./scrub.ts";
 import { checkRecord } from "./segment_bytes.ts";
 import { folderSegmentFiles } from "./segment_files.ts";
 import type { SegmentFiles } from "./segment_files.ts";
@@ -53,6 +55,8 @@ export interface PackReader extends ChunkSource {
   /** Gives up segments that are about to be deleted, each as soon as nobody reads it. */
   retire(segments: readonly number[]): void;
   totals(): PackTotals;
+  /** What is known of the scrub; `undefined` before its first step. */
+  scrub(): ScrubStatus | undefined;
 }
 
 /** Chunks that are known to be whole by SHA-256, before the memory of them starts anew. */
@@ -159,6 +163,9 @@ class Reader implements PackReader {
   }
   totals(): PackTotals {
     return readTotals(this.#db);
+  }
+  scrub(): ScrubStatus | undefined {
+    return readScrub(this.#db);
   }
   retire(segments: readonly number[]): void {
     this.#descriptors.retire(segments);

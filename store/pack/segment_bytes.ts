@@ -70,6 +70,11 @@ export function fileSegment(path: string): SegmentBytes | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
+  if (!fs.fstatSync(fd).isFile()) {
+    // Whatever stands there has no bytes of ours.
+    fs.closeSync(fd);
+    return undefined;
+  }
   return {
     local: true,
     read: (offset, length) => readAt(fd, offset, length),

@@ -14,6 +14,8 @@ export interface SegmentFile {
   /** Up to `length` bytes, fewer at the end; memory of its own. */
   read(offset: number, length: number): Bytes;
   size(): number;
+  /** Whether its name was taken away: what is written to it now is lost when it is closed. */
+  gone(): boolean;
   truncate(size: number): void;
   /** Resolves nothing: what was written is on the disk when it returns. */
   sync(): void;
@@ -155,6 +157,7 @@ function diskFile(fd: number, staging: Uint8Array): SegmentFile {
     },
     read: (offset, length) => readAt(fd, offset, length),
     size: () => fs.fstatSync(fd).size,
+    gone: () => fs.fstatSync(fd).nlink === 0,
     truncate: (size) => fs.ftruncateSync(fd, size),
     sync: () => fs.fdatasyncSync(fd),
     close: () => fs.closeSync(fd),
@@ -218,6 +221,9 @@ class MemoryFile implements SegmentFile {
   }
   read(offset: number, length: number): Bytes {
     return this.#bytes.slice(offset, Math.min(this.#size, offset + length));
+  }
+  gone(): boolean {
+    return false;
   }
   size(): number {
     return this.#size;

@@ -1,16 +1,16 @@
 /** The one writer of segments and packs. */
 // size: the contract of the writer with its comments, and the class that is its one door
 import type { ChunkSource } from "../../core/chunk_store.ts";
-import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
+import { packCare } from "./care.ts";
+import type { PackCare } from "./care.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { logPort } from "./log_port.ts";
-import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
@@ -61,11 +61,8 @@ export interface PackWriter extends AsyncDisposable {
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
-  /**
-   * Moves what is good out of data segments in which a damaged place is known, which then go. Tells
-   * whether the log has such places, too: only the index can write that anew.
-   */
-  mend(options?: SignalOptions): Promise<{ readonly logDamaged: boolean }>;
+  /** Mending, and the scrub. */
+  readonly care: PackCare;
   /** Forgets the damaged places: what fell with them was dropped on purpose. */
   forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
@@ -100,6 +97,7 @@ class Writer implements PackWriter {
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
+  readonly care: PackCare;
   readonly shared: SharedStore;
 
   constructor(pack: Pack) {
@@ -110,6 +108,7 @@ class Writer implements PackWriter {
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
     this.log = logPort(pack, this.#rounds);
+    this.care = packCare(pack);
     pack.onFull = () => this.#sealSoon();
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
   }
@@ -184,12 +183,6 @@ class Writer implements PackWriter {
 
   damaged(): QuarantineRow[] {
     return this.#pack.tables.quarantined();
-  }
-
-  async mend(options: SignalOptions = {}): Promise<{ logDamaged: boolean }> {
-    this.#assertOpen();
-    await this.#translated("mend", () => mendData(this.#pack, options));
-    return { logDamaged: isLogDamaged(this.#pack) };
   }
 
   forgetDamage(): void {
