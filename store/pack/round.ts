@@ -113,7 +113,7 @@ function writeAlone(pack: Pack, upload: Upload, request: CommitRequest): void {
 function syncData(pack: Pack, heard: readonly Heard[]): void {
   const segment = pack.active.data;
   const waits = heard.some(({ upload }) => {
-    return upload.held.some((holding) => holding.waitsIn(segment.number));
+    return some(pack.holdings.of(upload), (holding) => holding.waitsIn(segment.number));
   });
   if (!waits) return;
   try {
@@ -122,13 +122,20 @@ function syncData(pack: Pack, heard: readonly Heard[]): void {
   } catch (error) {
     // `sync` has failed the uploads that lost something; a fault behind it fails all.
     for (const { upload } of heard) {
-      if (!upload.failed && hasNew(upload)) upload.failed = packError(error, "commit", "records");
+      if (!upload.failed && hasNew(pack, upload)) {
+        upload.failed = packError(error, "commit", "records");
+      }
     }
   }
 }
 
-function hasNew(upload: Upload): boolean {
-  return upload.held.some(({ state }) => state === "new");
+function hasNew({ holdings }: Pack, upload: Upload): boolean {
+  return some(holdings.of(upload), ({ state }) => state === "new");
+}
+
+function some<T>(all: Iterable<T>, good: (one: T) => boolean): boolean {
+  for (const one of all) if (good(one)) return true;
+  return false;
 }
 
 /** Makes the rows of all that is durable. */
@@ -142,7 +149,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
     tables.transaction(() => {
       for (const { upload } of heard) {
         if (upload.failed) continue;
-        for (const holding of upload.held) {
+        for (const holding of pack.holdings.of(upload)) {
           if (holding.state === "pending") {
             tables.insert({ ...holding.place, kind: holding.kind, id: holding.id, used });
             kept.push(holding);
@@ -167,9 +174,10 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
  * was ended since it was written, or before what the tables say they know of the active one. Its
  * row must reach the disk before it is acknowledged; all others are found again by a replay.
  */
-function isBehind({ active, tables }: Pack, upload: Upload): boolean {
+function isBehind({ active, holdings, tables }: Pack, upload: Upload): boolean {
   const applied = tables.segment(active.data.number)?.applied ?? 0;
-  return upload.held.some((holding) =>
-    holding.state === "pending" && !holding.waitsIn(active.data.number, applied)
+  return some(
+    holdings.of(upload),
+    (holding) => holding.state === "pending" && !holding.waitsIn(active.data.number, applied),
   );
 }

@@ -1,22 +1,22 @@
 /** How records of an upload are taken in: held first, then written, each once. */
 import type { DataRecord } from "../../core/record.ts";
-import type { Holding, Upload } from "./holdings.ts";
+import type { Upload } from "./holdings.ts";
 import { place, plainStored } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 
 /** Lets an upload hold a record, without writing it. */
-export function admit(pack: Pack, upload: Upload, record: DataRecord): Holding {
+export function admit(pack: Pack, upload: Upload, record: DataRecord): void {
   const hasRow = () => pack.tables.find(record.kind, record.id) !== undefined;
-  return pack.holdings.hold(upload, record, hasRow);
+  pack.holdings.hold(upload, record, hasRow);
 }
 
 /** The records of a list that stand nowhere yet, each once. */
 export function unwritten(pack: Pack, records: readonly DataRecord[]): DataRecord[] {
-  const seen = new Set<Holding>();
+  const seen = new Set<number>();
   return records.filter((record) => {
     const holding = pack.holdings.get(record.kind, record.id);
-    if (holding?.state !== "new" || seen.has(holding)) return false;
-    seen.add(holding);
+    if (holding?.state !== "new" || seen.has(holding.row)) return false;
+    seen.add(holding.row);
     return true;
   });
 }
