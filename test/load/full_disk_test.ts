@@ -39,11 +39,14 @@ skippable("a disk that fills refuses writers with 507, serves readers, and takes
       const target = native
         ? `/v1/entries/full/${own}`
         : `/cas/${createHash("sha256").update(body).digest("hex")}`;
-      const { status, text } = await ask(server, ["PUT", target], body);
+      const { status, headers, text } = await ask(server, ["PUT", target], body);
       const what = `${native ? "native" : "bazel"} ${status}`;
       answers[what] = (answers[what] ?? 0) + 1;
       if (status === 200 || status === 201) written.push([target, own, size]);
-      else assert.equal(status, 507, text);
+      else {
+        assert.equal(status, 507, text);
+        assert.ok(headers.has("retry-after"));
+      }
       return status;
     };
     /** Writers that go on until each kind was refused `refusals` times. */
