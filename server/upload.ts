@@ -16,6 +16,8 @@ export interface UploadOptions {
   readonly limit?: number;
   /** Bytes of the decoded body where another header promises them. */
   readonly plainSize?: number | undefined;
+  /** Bytes of it that are in memory at a time. Default: `UPLOAD_WINDOW_BYTES`. */
+  readonly held?: number;
 }
 
 /** Bytes: frame headers and skippable frames around what does not compress. */
@@ -44,7 +46,8 @@ export async function withUpload<T>(
   }
   if (!request.body) return await use(bytesSource(new Uint8Array(0)));
 
-  const held = Math.min(length ?? UPLOAD_WINDOW_BYTES, UPLOAD_WINDOW_BYTES);
+  const most = options.held ?? UPLOAD_WINDOW_BYTES;
+  const held = zstd ? most : Math.min(length ?? most, most);
   using _room = await admitBytes(held, { counters, clock });
   const wireLimit = zstd ? limit + limit / 64 + MAX_ZSTD_OVERHEAD : limit;
   const reader = new BodyReader(request.body, { clock, tally, limit: wireLimit, length });
@@ -86,7 +89,8 @@ export async function readJsonText(
       context: { status: 415 },
     });
   }
-  return await withUpload(exchange, { limit: MAX_JSON_BYTES }, async (source) => {
+  const options = { limit: MAX_JSON_BYTES, held: MAX_JSON_BYTES };
+  return await withUpload(exchange, options, async (source) => {
     const bytes = source.bytes ?? await collect(source.open(), MAX_JSON_BYTES);
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

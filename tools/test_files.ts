@@ -4,7 +4,7 @@ import { ROOT } from "./run_steps.ts";
 import type { Step } from "./run_steps.ts";
 
 /** Folders whose tests need a network, a foreign program or minutes. */
-const SLOW = /^(test\/interop|test\/e2e|bench)\//;
+const SLOW = /^(test\/interop|test\/e2e|test\/load|bench)\//;
 
 /** Test files, the quick and the slow ones. */
 export function testFiles(): { quick: string[]; slow: string[] } {

@@ -120,16 +120,16 @@ class Writer implements PackWriter {
     try {
       if (upload.failed) throw upload.failed;
       for (const record of records) admit(pack, upload, record);
-      const fresh = unwritten(upload, records);
+      const fresh = unwritten(pack, records);
       const bytes = neededBytes(fresh);
       if (bytes > 0 && !hasRoom(pack, bytes)) await makeRoom(pack, bytes);
       // Others may have written some of them while room was made.
-      const still = unwritten(upload, fresh);
+      const still = unwritten(pack, fresh);
       checkRoom(pack, neededBytes(still));
       if (pack.holdings.find(name) !== upload) throw ended(name);
       if (upload.failed) throw upload.failed;
       if (still.length === 0) return;
-      writeHeld(pack, still.map((record) => [upload, record]), "append.before_write");
+      writeHeld(pack, still, "append.before_write");
       pack.fault("append.after_write");
     } catch (thrown) {
       throw upload.failed ??= packError(thrown, "append", `to upload "${name}"`);
