@@ -7,12 +7,8 @@ import type { Bytes } from "../core/digest.ts";
 import type { Entry, EntryDraft } from "../core/entry.ts";
 import type { PlainError } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
+import { PACKED_COMMIT_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
-
-/** Bytes of the records of one commit up to which copying them is cheaper than a transfer. */
-export const PACKED_COMMIT_BYTES = 64 * 1024;
-/** Bytes of bodies in one message; more go as the next one. */
-export const PACKED_MESSAGE_BYTES = 1024 * 1024;
 
 /** A commit without its bodies, each of which is named by its length. */
 export interface PackedCommit {

@@ -3,6 +3,7 @@ import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, fromPlainError, toCacheError } from "../core/errors.ts";
 import type { EntryDraft, EntryId } from "../core/entry.ts";
+import { PACKED_MESSAGE_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { CommitAnswer, CommitCall } from "./packed_commits.ts";

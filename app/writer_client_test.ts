@@ -4,10 +4,10 @@ import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import type { Entry, EntryDraft, EntryId } from "../core/entry.ts";
+import { PACKED_COMMIT_BYTES } from "../core/limits.ts";
 import type { DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import { draft } from "../test/suites/metadata_index_world.ts";
-import { PACKED_COMMIT_BYTES } from "./packed_commits.ts";
 import { WriterClient } from "./writer_client.ts";
 import { serveWriter } from "./writer_server.ts";
 import type { ServedThread } from "./writer_server.ts";
