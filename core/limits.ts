@@ -58,6 +58,12 @@ export const MIN_BROUGHT_TOKEN_CHARACTERS = 32;
 /** Bytes of unacknowledged records one upload may have on the way to the writer. */
 export const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
 
+/** Bytes of the records of one commit up to which a copy is cheaper than a transfer of its own. */
+export const PACKED_COMMIT_BYTES = 64 * 1024;
+
+/** Bytes of records in one message of small commits: what is freed only when all are written. */
+export const PACKED_MESSAGE_BYTES = 1024 * 1024;
+
 /** Bytes of request bodies that all threads together may hold before a new upload waits. */
 export const MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024;
 

@@ -39,7 +39,10 @@ export function addServe(program: Command, context: CommandContext): void {
     .addOption(new Option("--dir <folder>", "where everything is kept (env: VITTE_CACHE_DIR)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
-    .option("--threads <number>", "serving threads", count, 1)
+    .addOption(
+      new Option("--threads <number>", "serving threads").argParser(count)
+        .default(Math.min(context.environment.cores, MAX_THREADS), "one for each core"),
+    )
     .option("--max-size <size>", "such as 50GiB, or none (default: 80 % of what is free)", maxSize)
     .option("--max-blob-size <size>", "largest blob", size, MAX_BLOB_BYTES)
     .option("--public-url <url>", "the address that clients use, behind a proxy")
@@ -136,8 +139,8 @@ function port(text: string): number {
 
 function count(text: string): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= 64) return value;
-  throw new InvalidArgumentError("Want 1 to 64.");
+  if (/^\d+$/.test(text) && value >= 1 && value <= MAX_THREADS) return value;
+  throw new InvalidArgumentError(`Want 1 to ${MAX_THREADS}.`);
 }
 
 function size(text: string): number {
@@ -149,6 +152,8 @@ function size(text: string): number {
   }
 }
 
+/** Serving threads at most: each has its own heap, and one writer serves them all. */
+const MAX_THREADS = 64;
 const MIN_SIZE = 16 * 1024 * 1024;
 
 function maxSize(text: string): number | "none" {
