@@ -146,6 +146,22 @@ export const INLINE_OBJECT_BYTES = 64 * 1024;
 /** Bytes that one read of an object's stream asks the medium for; measured best from disk to socket. */
 export const READ_SLICE_BYTES = 256 * 1024;
 
+/**
+ * Bytes of a long blob that are read, checked and handed on together: large enough that a step
+ * costs little beside its bytes, small enough to stay in the processor's cache from disk to socket.
+ */
+export const READ_BLOCK_BYTES = 256 * 1024;
+
+/**
+ * Readers of long blobs on one thread up to which each has blocks of that size; an answer whose
+ * client reads nothing holds two of them. Above, blocks are of the second size, about one chunk.
+ */
+export const READ_CROWD = 64;
+export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
+
+/** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */
+export const READ_BLOCKS_BYTES = 32 * 1024 * 1024;
+
 /** Milliseconds after which a half-written file of a folder is nobody's any more: its writer died. */
 export const STALE_TEMP_MS = 24 * 60 * 60 * 1000;
 

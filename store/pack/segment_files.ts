@@ -13,6 +13,8 @@ export interface SegmentFile {
   write(parts: readonly Uint8Array[], offset: number): void;
   /** Up to `length` bytes, fewer at the end; memory of its own. */
   read(offset: number, length: number): Bytes;
+  /** Fills `target` from `offset` on; tells how many bytes there were. */
+  readInto(target: Bytes, offset: number): number;
   size(): number;
   truncate(size: number): void;
   /** Resolves nothing: what was written is on the disk when it returns. */
@@ -111,13 +113,19 @@ export function syncFolder(folder: string): void {
 /** Exactly `length` bytes at `offset`, or what there is before the end of the file. */
 export function readAt(fd: number, offset: number, length: number): Bytes {
   const bytes = new Uint8Array(length);
+  const done = fillAt(fd, bytes, offset);
+  return done === length ? bytes : bytes.slice(0, done);
+}
+
+/** Fills `target` from `offset` on; fewer bytes than it has only at the end of the file. */
+export function fillAt(fd: number, target: Bytes, offset: number): number {
   let done = 0;
-  while (done < length) {
-    const read = fs.readSync(fd, bytes, done, length - done, offset + done);
-    if (read === 0) return bytes.slice(0, done);
+  while (done < target.length) {
+    const read = fs.readSync(fd, target, done, target.length - done, offset + done);
+    if (read === 0) break;
     done += read;
   }
-  return bytes;
+  return done;
 }
 
 function diskFile(fd: number, staging: Uint8Array): SegmentFile {
@@ -151,6 +159,7 @@ function diskFile(fd: number, staging: Uint8Array): SegmentFile {
       flush();
     },
     read: (offset, length) => readAt(fd, offset, length),
+    readInto: (target, offset) => fillAt(fd, target, offset),
     size: () => fs.fstatSync(fd).size,
     truncate: (size) => fs.ftruncateSync(fd, size),
     sync: () => fs.fdatasyncSync(fd),
@@ -214,6 +223,11 @@ class MemoryFile implements SegmentFile {
   }
   read(offset: number, length: number): Bytes {
     return this.#bytes.slice(offset, Math.min(this.#size, offset + length));
+  }
+  readInto(target: Bytes, offset: number): number {
+    const bytes = this.#bytes.subarray(offset, Math.min(this.#size, offset + target.length));
+    target.set(bytes);
+    return bytes.length;
   }
   size(): number {
     return this.#size;
