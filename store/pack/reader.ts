@@ -1,52 +1,25 @@
 /** Reads records from segments and packs; one instance a thread. */
 import { DatabaseSync } from "node:sqlite";
-import { openBody, RECORD_HEADER_BYTES } from "../../codec/record.ts";
+import { isRecordAt, openBody, RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { abortable, throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
-import { equalBytes } from "../../core/bytes.ts";
 import type { ChunkSource, HeldRecords, WantedBody } from "../../core/chunk_store.ts";
-import type { Counters } from "../../core/counters.ts";
 import type { Bytes } from "../../core/digest.ts";
-import { sha256 } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
-import type { ObjectStore } from "../../core/object_store.ts";
 import type { DataKind } from "../../core/record.ts";
 import { Descriptors } from "./descriptors.ts";
 import type { PinnedSegment } from "./descriptors.ts";
-import type { DamagedPlace } from "./damage.ts";
 import { packError } from "./errors.ts";
 import { LookUp } from "./look_up.ts";
+import { NameCheck } from "./name_check.ts";
 import { recordBytes, recordKey, samePlace } from "./places.ts";
 import type { Place } from "./places.ts";
 import type { Wanted } from "./places.ts";
+import type { PackReaderOptions, SharedStore } from "./reader_options.ts";
 import { readTotals, TABLES_FILE } from "./schema.ts";
 import type { PackTotals } from "./schema.ts";
-import { checkRecord } from "./segment_bytes.ts";
 import { bodyOr, notHere, otherLength } from "../wanted_body.ts";
 import { folderSegmentFiles } from "./segment_files.ts";
-import type { SegmentFiles } from "./segment_files.ts";
-
-/** What a writer without a folder shares with readers of its own thread. */
-export interface SharedStore {
-  readonly db: DatabaseSync;
-  readonly files: SegmentFiles;
-}
-
-/** Options of {@linkcode openPackReader}. */
-export interface PackReaderOptions {
-  /** The folder that a writer has open, or what a writer in memory shares. */
-  readonly store: { readonly dir: string } | { readonly shared: SharedStore };
-  /** Where sealed packs are. Not owned. */
-  readonly objects: ObjectStore;
-  readonly counters: Counters;
-  /**
-   * When SHA-256 of a chunk is compared with its id, besides CRC-32: `auto` on its first read after
-   * an unclean stop and whenever it comes from a far medium. Default: `auto`.
-   */
-  readonly verify?: "auto" | "always" | undefined;
-  /** Hears of places that failed their check, to hand them to the writer. */
-  readonly onDamage?: ((place: DamagedPlace) => void) | undefined;
-}
 
 /** A {@linkcode ChunkSource} over segments and packs. */
 export interface PackReader extends ChunkSource {
@@ -54,9 +27,6 @@ export interface PackReader extends ChunkSource {
   retire(segments: readonly number[]): void;
   totals(): PackTotals;
 }
-
-/** Chunks that are known to be whole by SHA-256, before the memory of them starts anew. */
-const MAX_VERIFIED = 65_536;
 
 /**
  * Opens a reader on a store that a writer has open.
@@ -84,7 +54,7 @@ class Reader implements PackReader {
   readonly #lookUp: LookUp;
   readonly #descriptors: Descriptors;
   readonly #flights = new Map<string, Promise<Bytes | undefined>>();
-  readonly #verified: Set<string> | undefined;
+  readonly #names: NameCheck;
   readonly #close: () => void;
   /** What stood where the header of a record is read to. */
   readonly #under = new Uint8Array(RECORD_HEADER_BYTES);
@@ -96,7 +66,7 @@ class Reader implements PackReader {
     this.#lookUp = new LookUp(shared.db);
     this.#descriptors = new Descriptors({ files: shared.files, objects: options.objects });
     this.#close = close;
-    this.#verified = this.#lookUp.uncleanStart() ? new Set() : undefined;
+    this.#names = new NameCheck(options.verify, this.#lookUp.uncleanStart());
   }
 
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
@@ -222,12 +192,18 @@ class Reader implements PackReader {
     // The record is read to where its body belongs, so its header falls on the end of the body
     // before, which is put back: one read a record, and no body is ever moved.
     const from = at - RECORD_HEADER_BYTES;
-    const record = memory.subarray(from, at + place.stored);
-    this.#under.set(record.subarray(0, RECORD_HEADER_BYTES));
-    const read = this.#guard(() => pinned.bytes.readInto(record, place.offset));
-    const body = this.#open(wanted, read === record.length ? record : record.subarray(0, read));
-    if (!body) throw notHere(kind, id);
-    memory.set(this.#under, from);
+    const length = recordBytes(place);
+    const under = this.#under;
+    for (let i = 0; i < under.length; i++) under[i] = memory[from + i]!;
+    const read = this.#guard(() => pinned.bytes.readInto(memory, place.offset, { from, length }));
+    if (
+      read !== length || !isRecordAt(memory, from, { ...place, kind, id }) ||
+      !this.#names.fits(wanted, () => memory.subarray(at, at + place.raw), false)
+    ) {
+      this.#damage(wanted);
+      throw notHere(kind, id);
+    }
+    for (let i = 0; i < under.length; i++) memory[from + i] = under[i]!;
   }
 
   async #joinFar(
@@ -278,28 +254,19 @@ class Reader implements PackReader {
   /** The plain body, or `undefined` after a report of damage. */
   #open(wanted: Wanted, bytes: Bytes, far = false): Bytes | undefined {
     const { kind, id, place } = wanted;
-    const checked = checkRecord(bytes, { ...place, kind, id });
-    if (!checked) return this.#damage(wanted);
+    if (!isRecordAt(bytes, 0, { ...place, kind, id })) return this.#damage(wanted);
     let body: Bytes;
     try {
-      body = openBody(checked.header, checked.stored);
+      const stored = bytes.subarray(RECORD_HEADER_BYTES, recordBytes(place));
+      body = openBody(
+        { codec: place.codec, storedLength: place.stored, rawLength: place.raw },
+        stored,
+      );
     } catch (error) {
       if (!isKind(error, "corrupt")) throw error;
       return this.#damage(wanted);
     }
-    return this.#isNamed(wanted, body, far) ? body : this.#damage(wanted);
-  }
-
-  #isNamed({ kind, id }: Wanted, body: Bytes, far: boolean): boolean {
-    if (kind !== "chunk") return true;
-    if (far || this.#options.verify === "always") return equalBytes(sha256(body), id);
-    if (!this.#verified) return true;
-    const key = recordKey(kind, id);
-    if (this.#verified.has(key)) return true;
-    if (!equalBytes(sha256(body), id)) return false;
-    if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-    this.#verified.add(key);
-    return true;
+    return this.#names.fits(wanted, () => body, far) ? body : this.#damage(wanted);
   }
 
   #damage({ kind, id, place: { segment, offset, stored } }: Wanted): undefined {
