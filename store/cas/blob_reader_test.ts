@@ -19,14 +19,20 @@ const DIGEST = digestOf(LONG);
 async function open() {
   const port = new MemoryChunkStore();
   let read = 0;
+  let holds = 0;
   const hold = port.hold.bind(port);
   port.hold = (kind, wanted) => {
     const held = hold(kind, wanted);
+    holds++;
     const join: typeof held.join = (from, to, options) => {
       read += wanted.slice(from, to).reduce((sum, { length }) => sum + length, 0);
       return held.join(from, to, options);
     };
-    return { join, [Symbol.dispose]: () => held[Symbol.dispose]() };
+    const dispose = () => {
+      holds--;
+      held[Symbol.dispose]();
+    };
+    return { join, [Symbol.dispose]: dispose };
   };
   const blocks = new Blocks(() => port.losses());
   const store = createCasStore({
@@ -41,7 +47,9 @@ async function open() {
   await store.put(DIGEST, bytesSource(LONG.slice()));
   const lend = async (range?: { start: number; end: number }) =>
     (await store.get(DIGEST, range ? { range } : {}))!.lend!();
-  return { port, store, blocks, lend, read: () => read };
+  /** What readers have left behind: themselves, bytes that are kept, records that are held. */
+  const leftovers = () => [blocks.readers, blocks.bytes, holds];
+  return { port, store, lend, leftovers, read: () => read };
 }
 
 /** Copies each part before it asks for the next, as a runtime that sends does. */
@@ -52,7 +60,7 @@ async function drain(parts: LentParts): Promise<Bytes> {
 }
 
 Deno.test("a lent part is given back when the next is asked for, not before", async () => {
-  const { lend, blocks } = await open();
+  const { lend, leftovers } = await open();
   const parts = await lend();
   let at = 0;
   let before: Bytes | undefined;
@@ -65,7 +73,7 @@ Deno.test("a lent part is given back when the next is asked for, not before", as
   }
   assert.equal(at, LONG.length);
   assert.equal(before!.length, 0, "the last one too");
-  assert.deepEqual([blocks.readers, blocks.bytes], [0, 0]);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });
 
 Deno.test("the parts of a stream are the reader's for good", async () => {
@@ -76,16 +84,16 @@ Deno.test("the parts of a stream are the reader's for good", async () => {
 });
 
 Deno.test("sixteen who read the same blob together cost one read of it", async () => {
-  const { lend, read, blocks } = await open();
+  const { lend, read, leftovers } = await open();
   const before = read();
   const all = await Promise.all(Array.from({ length: 16 }, () => lend()));
   for (const bytes of await Promise.all(all.map(drain))) assert.ok(equalBytes(bytes, LONG));
   assert.equal(read() - before, LONG.length);
-  assert.deepEqual([blocks.readers, blocks.bytes], [0, 0]);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });
 
 Deno.test("ranges beside whole reads, streams beside loans: all get their own bytes", async () => {
-  const { lend, store, blocks } = await open();
+  const { lend, store, leftovers } = await open();
   const reads = Array.from({ length: 30 }, async (_, n) => {
     const start = n % 3 === 0 ? 0 : random.integer(0, 1_500_000);
     const end = n % 4 === 0 ? LONG.length : start + 1_100_000 + random.integer(0, 300_000);
@@ -97,11 +105,11 @@ Deno.test("ranges beside whole reads, streams beside loans: all get their own by
     assert.ok(equalBytes(got, wanted), `reader ${n}`);
   });
   await Promise.all(reads);
-  assert.deepEqual([blocks.readers, blocks.bytes], [0, 0]);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });
 
 Deno.test("readers that leave at any point leave nothing behind", async () => {
-  const { lend, store, blocks } = await open();
+  const { lend, store, leftovers } = await open();
   const gone = new AbortController();
   for (let n = 0; n < 200; n++) {
     const parts = await lend();
@@ -117,16 +125,16 @@ Deno.test("readers that leave at any point leave nothing behind", async () => {
   const late = (await store.get(DIGEST, { signal: gone.signal }))!.lend!();
   gone.abort(new Error("left"));
   await assert.rejects(async () => await late.read(), /left/);
-  assert.deepEqual([blocks.readers, blocks.bytes], [0, 0]);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });
 
 Deno.test("a chunk that is lost midway ends every reader with corrupt, and none with a wrong byte", async () => {
-  const { port, lend, blocks } = await open();
+  const { port, lend, leftovers } = await open();
   const all = await Promise.all(Array.from({ length: 4 }, () => lend()));
   const names = port.names().filter((name) => name.startsWith("chunk "));
   for (const name of names) port.lose("chunk", Uint8Array.fromHex(name.slice("chunk ".length)));
   for (const parts of all) await rejectsKind(drain(parts), "corrupt");
-  assert.deepEqual([blocks.readers, blocks.bytes], [0, 0]);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });
 
 Deno.test("in a crowd parts are smaller, and the bytes the same", async () => {
