@@ -24,7 +24,7 @@ const text = (of: string) => new TextEncoder().encode(of);
 function world() {
   const store = new MemoryChunkStore();
   const presence = new Presence(store);
-  const blocks = new Blocks(() => store.losses());
+  const blocks = new Blocks({ losses: () => store.losses() });
   const index: MemoryIndex = new MemoryIndex({
     ...indexWorld().options(() => store),
     // As in the real stack: visible, and all bytes here.

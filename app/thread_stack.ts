@@ -44,7 +44,10 @@ export interface ThreadStack extends AsyncDisposable {
 export function openThreadStack(options: ThreadStackOptions): ThreadStack {
   const { chunks, port, clock, counters, maxBlobSize } = options;
   const presence = new Presence(chunks);
-  const blocks = new Blocks(() => chunks.losses());
+  const blocks = new Blocks({
+    losses: () => chunks.losses(),
+    held: () => counters.get("answer_bytes"),
+  });
   const present: Present = (namespace, blobs) =>
     blobsPresent(namespace, blobs, { presence, visibility: index.visibility });
   const index = openIndexReader({

@@ -27,7 +27,7 @@ const ADMIN: Principal = {
 blobStoreSuite("a server on a port", async () => {
   const port = new MemoryChunkStore();
   const presence = new Presence(port);
-  const blocks = new Blocks(() => port.losses());
+  const blocks = new Blocks({ losses: () => port.losses() });
   const blobs = (namespace: string) =>
     createCasStore({
       namespace,

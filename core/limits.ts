@@ -79,7 +79,10 @@ export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** Bytes that a download counts for: what of its body is in memory when many are under way. */
 export const DOWNLOAD_HELD_BYTES = 128 * 1024;
 
-/** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
+/**
+ * Bytes that all downloads together hold in blocks, two each (one is being sent, one waits), while
+ * there are few enough of them; above, blocks are smaller.
+ */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
@@ -152,11 +155,7 @@ export const READ_SLICE_BYTES = 256 * 1024;
  */
 export const READ_BLOCK_BYTES = 256 * 1024;
 
-/**
- * Readers of long blobs on one thread up to which each has blocks of that size; an answer whose
- * client reads nothing holds two of them. Above, blocks are of the second size, about one chunk.
- */
-export const READ_CROWD = 64;
+/** The same where `READ_AHEAD_BYTES` would not do for all downloads: about one chunk. */
 export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
 
 /** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */

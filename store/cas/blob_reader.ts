@@ -10,7 +10,6 @@ import type { ChunkSource, HeldRecords } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { digestFromBytes, sha256 } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
-import { CROWDED_READ_BLOCK_BYTES, READ_BLOCK_BYTES, READ_CROWD } from "../../core/limits.ts";
 import type { BodyReader } from "../pull_body.ts";
 import type { Block, BlockReader, Blocks } from "./blocks.ts";
 
@@ -59,8 +58,7 @@ export class BlobReader implements BodyReader {
     this.#world = world;
     this.#options = options;
     this.#blocks = world.blocks.join(recipe.digest);
-    const crowded = world.blocks.readers > READ_CROWD;
-    this.#size = crowded ? CROWDED_READ_BLOCK_BYTES : READ_BLOCK_BYTES;
+    this.#size = world.blocks.size();
     this.#batches = batchesOf(chunksOf(world, recipe, options), this.#size);
     this.#sums = new SumCheck(world, recipe, options.range);
   }

@@ -4,7 +4,13 @@
  * needs it any more, since dead blocks would pile up until the next collection.
  */
 import type { Bytes, Digest } from "../../core/digest.ts";
-import { READ_BLOCKS_BYTES } from "../../core/limits.ts";
+import {
+  CROWDED_READ_BLOCK_BYTES,
+  DOWNLOAD_HELD_BYTES,
+  READ_AHEAD_BYTES,
+  READ_BLOCK_BYTES,
+  READ_BLOCKS_BYTES,
+} from "../../core/limits.ts";
 
 /** Checked bytes that several readers may have. */
 export class Block {
@@ -42,20 +48,41 @@ interface Blob {
   losses: number;
 }
 
+/** Options of {@linkcode Blocks}. */
+export interface BlocksOptions {
+  /** The losses of the store: none that was read before is kept after they have moved. */
+  readonly losses: () => number;
+  /** Bytes that answers on their way count for, of all threads. Default: none. */
+  readonly held?: (() => number) | undefined;
+  /** Bytes that are kept. Default: `READ_BLOCKS_BYTES`. */
+  readonly limit?: number | undefined;
+}
+
 /** The blocks of one thread. */
 export class Blocks {
   readonly #limit: number;
   readonly #losses: () => number;
+  readonly #held: () => number;
   readonly #blobs = new Map<Digest, Blob>();
   // In the order in which they were read.
   readonly #kept = new Map<Kept, Blob>();
   #bytes = 0;
   #readers = 0;
 
-  /** Keeps up to `limit` bytes, none of them after `losses` has moved. */
-  constructor(losses: () => number, limit = READ_BLOCKS_BYTES) {
-    this.#losses = losses;
-    this.#limit = limit;
+  constructor(options: BlocksOptions) {
+    this.#losses = options.losses;
+    this.#held = options.held ?? (() => 0);
+    this.#limit = options.limit ?? READ_BLOCKS_BYTES;
+  }
+
+  /**
+   * Bytes of a block for one who begins to read now: a client that stands still keeps two of them
+   * in memory, and a thousand of those must not keep a thousand large ones.
+   */
+  size(): number {
+    const downloads = this.#held() / DOWNLOAD_HELD_BYTES;
+    const crowded = downloads * 2 * READ_BLOCK_BYTES > READ_AHEAD_BYTES;
+    return crowded ? CROWDED_READ_BLOCK_BYTES : READ_BLOCK_BYTES;
   }
 
   /** Bytes that are kept for readers who come behind. */

@@ -11,7 +11,7 @@ const KIB = 1024;
 /** Blocks of 1 KiB each; counts what is really read. */
 function world(limit = 100 * KIB) {
   const state = { losses: 0, reads: 0 };
-  const blocks = new Blocks(() => state.losses, limit);
+  const blocks = new Blocks({ losses: () => state.losses, limit });
   const read = () => {
     state.reads++;
     return new Uint8Array(KIB).fill(state.reads);

@@ -29,7 +29,7 @@ const FULL = new CacheError("quota_exceeded", "Cannot write: the disk is full");
 function open(more: { maxBlobSize?: number; verifyReads?: boolean } = {}) {
   const port = new MemoryChunkStore();
   const presence = new Presence(port);
-  const blocks = new Blocks(() => port.losses());
+  const blocks = new Blocks({ losses: () => port.losses() });
   const world = {
     chunks: port,
     port,

@@ -10,7 +10,7 @@ async function open(far: boolean, verifyReads: boolean): Promise<BlobStoreSubjec
   const port = new MemoryChunkStore();
   const chunks = far ? singleFlight(port) : port;
   const presence = new Presence(chunks);
-  const blocks = new Blocks(() => chunks.losses());
+  const blocks = new Blocks({ losses: () => chunks.losses() });
   return {
     store: (namespace) =>
       createCasStore({

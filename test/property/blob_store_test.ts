@@ -108,7 +108,7 @@ Deno.test("Blobs over chunks answer as whole blobs in memory, whatever is put, l
       async (calls) => {
         await using port = new MemoryChunkStore();
         const presence = new Presence(port);
-        const blocks = new Blocks(() => port.losses());
+        const blocks = new Blocks({ losses: () => port.losses() });
         const open = (namespace: string) =>
           createCasStore({
             namespace,
