@@ -109,6 +109,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
       log.log(event);
     },
     metricsText: () => port.call<string>("metrics", {}),
+    takesParts: true,
     publicRead: new Set(config.publicRead),
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,

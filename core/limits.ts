@@ -88,7 +88,10 @@ export const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
  */
 export const DOWNLOAD_HELD_BYTES = 512 * 1024;
 
-/** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
+/**
+ * Bytes that all downloads together hold in blocks, two each (one is being sent, one waits), while
+ * there are few enough of them; above, blocks are smaller.
+ */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
@@ -154,6 +157,18 @@ export const INLINE_OBJECT_BYTES = 64 * 1024;
 
 /** Bytes that one read of an object's stream asks the medium for; measured best from disk to socket. */
 export const READ_SLICE_BYTES = 256 * 1024;
+
+/**
+ * Bytes of a long blob that are read, checked and handed on together: large enough that a step
+ * costs little beside its bytes, small enough to stay in the processor's cache from disk to socket.
+ */
+export const READ_BLOCK_BYTES = 256 * 1024;
+
+/** The same where `READ_AHEAD_BYTES` would not do for all downloads: about one chunk. */
+export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
+
+/** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */
+export const READ_BLOCKS_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which a half-written file of a folder is nobody's any more: its writer died. */
 export const STALE_TEMP_MS = 24 * 60 * 60 * 1000;

@@ -29,6 +29,11 @@ export interface ServerDeps {
   log(event: AccessEvent): void;
   /** The page of `/metrics`. */
   metricsText(): Promise<string>;
+  /**
+   * Whether who sends the answers has taken each part of a body before it asks for the next, as
+   * `Deno.serve` has: parts are then only lent to it. Default false: it may keep them.
+   */
+  readonly takesParts?: boolean | undefined;
   /** Namespaces whose tool caches anybody may read. */
   readonly publicRead: ReadonlySet<string>;
   readonly limits: ServerLimits;

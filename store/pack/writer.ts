@@ -16,7 +16,7 @@ import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { openPackReader } from "./reader.ts";
-import type { SharedStore } from "./reader.ts";
+import type { SharedStore } from "./reader_options.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
 import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
