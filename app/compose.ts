@@ -4,6 +4,7 @@ import { openDomainKey } from "../auth/domain_key.ts";
 import { openServerKey } from "../auth/server_key.ts";
 import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
+import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
@@ -20,6 +21,7 @@ import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
 import { createInsight } from "./insight.ts";
+import { runLateChecks } from "./late_checks.ts";
 import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
@@ -134,6 +136,9 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       report: (error) => report(error.message),
     }),
   );
+  const background = stack.use(new Background((error) => report(error.message)));
+  const settling = new AbortController();
+  stack.defer(() => settling.abort());
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
@@ -179,7 +184,12 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     },
     threads,
     known: { entries: index.filter.buffer },
-    learn: () => index.learn(),
+    settleIn() {
+      index.learn();
+      const { signal } = settling;
+      const checks = { index: index.check, packs: packs.check };
+      background.run("check", runLateChecks({ dir: folder, checks, signal, report }));
+    },
     facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),
     close: () => owned.disposeAsync(),
   });

@@ -7,6 +7,7 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import { KeyFilter } from "../../core/key_filter.ts";
+import type { LateCheck } from "../../core/late_check.ts";
 import type {
   PutOutcome,
   RangeSummary,
@@ -41,6 +42,8 @@ export interface WriterParts {
   readonly changes: Changes;
   /** Owned by the writer. */
   readonly trail: AuditTrail | undefined;
+  /** Whether the file has still to be checked. */
+  readonly unchecked: boolean;
 }
 
 /** An {@linkcode IndexWriter} over SQLite; made by `openIndexWriter`. */
@@ -58,6 +61,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #indexId: string;
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
+  readonly check: LateCheck;
   #damaged = false;
   #closing: Promise<void> | undefined;
 
@@ -76,6 +80,7 @@ export class SqliteWriter implements IndexWriter {
       damaged: (error) => this.#noteDamage(error),
     });
     this.#background = new Background(options.report);
+    this.check = this.#lateCheck(parts.unchecked);
     this.filter = KeyFilter.create(parts.changes.state.entries);
     this.#rounds = new Rounds({
       ...options,
@@ -204,7 +209,7 @@ export class SqliteWriter implements IndexWriter {
     }
     this.#closeAudit();
     try {
-      if (!this.#rounds.behind && !this.#damaged) {
+      if (!this.#rounds.behind && !this.#damaged && !this.check.due) {
         translated("index.close", () => setTrust(this.#db, "clean"));
       }
     } finally {
@@ -237,6 +242,24 @@ export class SqliteWriter implements IndexWriter {
       this.#options.report(toCacheError(error, "audit.close")); // the log has it
     }
     this.#trail?.close();
+  }
+
+  #lateCheck(due: boolean): LateCheck {
+    return {
+      get due() {
+        return due;
+      },
+      settle: (problem) => {
+        due = false;
+        if (problem === undefined || this.#closing) return;
+        this.#noteDamage(
+          new CacheError("corrupt", `Cannot trust the index: ${problem}`, {
+            operation: "index.check",
+            hint: "the next start makes it anew from the log",
+          }),
+        );
+      },
+    };
   }
 
   #noteDamage(error: CacheError): void {

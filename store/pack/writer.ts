@@ -1,13 +1,16 @@
 /** The one writer of segments and packs. */
+// size: all that may be asked of it, each a few lines that hand on
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import type { LateCheck } from "../../core/late_check.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { lateCheck } from "./late_check.ts";
 import { logPort } from "./log_port.ts";
 import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
@@ -53,6 +56,8 @@ export interface PackWriter extends AsyncDisposable {
   /** Notes uses at `at` (milliseconds since 1970); written within a second, never waits. */
   touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
   readonly log: LogPort;
+  /** The check of large tables after an unclean stop. */
+  readonly check: LateCheck;
   /** Reads and checks all records. */
   verify(options?: VerifyOptions): Promise<Verified>;
   /** Removes what no root reaches, and rewrites packs that are mostly dead. */
@@ -99,6 +104,7 @@ class Writer implements PackWriter {
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
+  readonly check: LateCheck;
   readonly shared: SharedStore;
 
   constructor(pack: Pack) {
@@ -108,6 +114,7 @@ class Writer implements PackWriter {
     this.shared = { db, files: pack.files };
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
+    this.check = lateCheck(pack);
     this.log = logPort(pack, this.#rounds);
     pack.onFull = () => this.#sealSoon();
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
@@ -239,7 +246,7 @@ class Writer implements PackWriter {
         for (const { number, synced } of [data, log]) {
           pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
         }
-        pack.tables.setMeta("clean", 1);
+        pack.tables.setMeta("clean", pack.unchecked ? 0 : 1);
       }, { durable: true });
       pack.fault("close.after_clean");
     } catch (error) {
