@@ -7,6 +7,7 @@ import { noSeal } from "../codec/seal.ts";
 import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
+import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
@@ -137,6 +138,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     }),
   );
   const background = stack.use(new Background((error) => report(error.message)));
+  const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
@@ -149,6 +151,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
     filter: index.filter,
+    known: new KnownBlobs(known.buffer),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
     report: (error) => report(error.message),
@@ -183,10 +186,12 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       damaged: (place) => packs.reportDamage(place),
     },
     threads,
-    known: { entries: index.filter.buffer },
+    known: { entries: index.filter.buffer, blobs: known.buffer },
     settleIn() {
       index.learn();
       const { signal } = settling;
+      const told = Promise.all([packs.tell(known, signal), index.tell(known, signal)]);
+      background.run("learn", told.then(() => signal.aborted ? undefined : known.complete()));
       const checks = { index: index.check, packs: packs.check };
       background.run("check", runLateChecks({ dir: folder, checks, signal, report }));
     },

@@ -6,6 +6,7 @@ import type { Digest } from "../core/digest.ts";
 import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
+import type { KnownBlobsWriter } from "../core/known_blobs.ts";
 import type { LateCheck } from "../core/late_check.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
@@ -158,6 +159,11 @@ export interface IndexWriter extends EntryIndex {
   readonly filter: KeyFilter;
   /** Reads the ids that are here into {@linkcode filter}, in small steps. A close ends it. */
   learn(): Promise<void>;
+  /**
+   * Tells the table who sees which blob from now on, and reads what is visible already into it, in
+   * small steps.
+   */
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
   /** Bytes of the audit's files. */
   auditBytes(): number;
   /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */

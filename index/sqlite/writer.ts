@@ -4,9 +4,12 @@ import type { RecordContext } from "../../codec/entry_record.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import { Background } from "../../core/background.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
+import type { Bytes } from "../../core/digest.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { eachId } from "../../core/id_pages.ts";
 import { KeyFilter } from "../../core/key_filter.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import type { LateCheck } from "../../core/late_check.ts";
 import type {
   PutOutcome,
@@ -29,7 +32,7 @@ import { TouchBuffer } from "../touch_buffer.ts";
 import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
-import { eachId, idPages } from "./id_pages.ts";
+import { entryIds, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
@@ -132,14 +135,26 @@ export class SqliteWriter implements IndexWriter {
 
   learn(): Promise<void> {
     const { signal } = this.#learning;
-    const work = eachId(idPages(this.#db, "entries"), {
-      add: (id) => this.filter.add(id),
+    const work = eachId(entryIds(this.#db), {
+      visit: (id) => this.filter.add(id),
       signal,
     }).then(() => {
       if (!signal.aborted) this.filter.complete();
     });
     this.#background.run("index.learn", work);
     return work;
+  }
+
+  async tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
+    this.#changes.tell(known);
+    // A namespace that comes later tells of its blobs itself.
+    for (const { no } of this.#changes.namespaces()) {
+      for (const large of [false, true]) {
+        if (signal.aborted) return;
+        const visit = (id: Bytes) => known.learnShown(no, id, large);
+        await eachId(visibleIds(this.#db, no, large), { visit, signal });
+      }
+    }
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {

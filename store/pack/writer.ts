@@ -4,6 +4,8 @@ import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { eachId } from "../../core/id_pages.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import type { LateCheck } from "../../core/late_check.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
 import { confirmDamage } from "./confirm_damage.ts";
@@ -58,6 +60,11 @@ export interface PackWriter extends AsyncDisposable {
   readonly log: LogPort;
   /** The check of large tables after an unclean stop. */
   readonly check: LateCheck;
+  /**
+   * Tells the table of every chunk that comes or goes from now on, and reads those that are here
+   * into it, in small steps.
+   */
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
   /** Reads and checks all records. */
   verify(options?: VerifyOptions): Promise<Verified>;
   /** Removes what no root reaches, and rewrites packs that are mostly dead. */
@@ -166,6 +173,15 @@ class Writer implements PackWriter {
     } catch (error) {
       throw packError(error, "write", "uses of records");
     }
+  }
+
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
+    const { tables } = this.#pack;
+    tables.known = known;
+    return eachId((after, limit) => tables.chunkIds(after, limit), {
+      visit: (id) => known.learnLocated(id),
+      signal,
+    });
   }
 
   async verify(options: VerifyOptions = {}): Promise<Verified> {
