@@ -12,6 +12,7 @@ import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
+import type { KnownBuffers } from "./worker_messages.ts";
 import type { ServedThread, WriterServices } from "./writer_server.ts";
 import { serveWriter } from "./writer_server.ts";
 
@@ -33,6 +34,9 @@ export interface EngineParts {
     step(signal: AbortSignal): Promise<ScrubStep>;
     status(): ScrubStatus | undefined;
   };
+  readonly known: KnownBuffers;
+  /** Work that may come after the start; a close ends it. */
+  settleIn(): void;
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -80,6 +84,17 @@ export class Engine implements Opened {
   /** What serving threads counted goes here. */
   get usage(): LazyUsage {
     return this.#parts.usage;
+  }
+  /** What serving threads are given, to know without a look-up what is not here. */
+  get known(): KnownBuffers {
+    return this.#parts.known;
+  }
+  /**
+   * Begins what may come after the start of a server: to fill {@linkcode known}, which is of no
+   * use before, and to check large tables after an unclean stop. Failures are reported.
+   */
+  settleIn(): void {
+    this.#parts.settleIn();
   }
   get tokens(): TokenStore {
     return this.#parts.tokens;
