@@ -89,11 +89,13 @@ export async function metricsPage(
   for (const [counter, name, help] of counted) {
     new Counter({ name, help, registers: [shared] }).inc(counters.get(counter));
   }
-  new Gauge({
-    name: "vitte_in_flight_bytes",
-    help: "Bytes of bodies on their way",
-    registers: [shared],
-  }).set(counters.get("bytes_in_flight"));
+  const held = [
+    ["bytes_in_flight", "vitte_in_flight_bytes", "Bytes of bodies on their way"],
+    ["answer_bytes", "vitte_answer_bytes", "Bytes held for clients to read"],
+  ] as const;
+  for (const [counter, name, help] of held) {
+    new Gauge({ name, help, registers: [shared] }).set(counters.get(counter));
+  }
   const own = await shared.getMetricsAsJSON() as MetricsJson;
   return await AggregatorRegistry.aggregate([...threads, own]).metrics();
 }

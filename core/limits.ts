@@ -72,12 +72,15 @@ export const WHOLE_ANSWER_BYTES = 64 * 1024;
 
 /**
  * Bytes of larger answers that all threads together may hold for clients to read; what comes then
- * is sent away to try again. Two thousand downloads fit, since each holds little of its body.
+ * is sent away to try again. A thousand downloads fit.
  */
-export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+export const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
-/** Bytes that a download counts for: what of its body is in memory when many are under way. */
-export const DOWNLOAD_HELD_BYTES = 128 * 1024;
+/**
+ * Bytes that a download counts for: so much memory does one take whose client stands still, most of
+ * it in the runtime, which has three or four parts under way.
+ */
+export const DOWNLOAD_HELD_BYTES = 512 * 1024;
 
 /** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
