@@ -143,6 +143,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     clock,
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
+    filter: index.filter,
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
     report: (error) => report(error.message),
@@ -177,6 +178,8 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       damaged: (place) => packs.reportDamage(place),
     },
     threads,
+    known: { entries: index.filter.buffer },
+    learn: () => index.learn(),
     facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),
     close: () => owned.disposeAsync(),
   });

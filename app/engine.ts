@@ -10,6 +10,7 @@ import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
+import type { KnownBuffers } from "./worker_messages.ts";
 import type { ServedThread, WriterServices } from "./writer_server.ts";
 import { serveWriter } from "./writer_server.ts";
 
@@ -27,6 +28,9 @@ export interface EngineParts {
   readonly services: Omit<WriterServices, "operations">;
   /** Serving threads that hear of segments about to go. */
   readonly threads: Set<ServedThread>;
+  readonly known: KnownBuffers;
+  /** Reads what is stored into the memory of `known`; a close ends it. */
+  learn(): Promise<void>;
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -74,6 +78,14 @@ export class Engine implements Opened {
   /** What serving threads counted goes here. */
   get usage(): LazyUsage {
     return this.#parts.usage;
+  }
+  /** What serving threads are given, to know without a look-up what is not here. */
+  get known(): KnownBuffers {
+    return this.#parts.known;
+  }
+  /** Begins to fill {@linkcode known}, which is of no use before; in small steps, beside the work. */
+  learn(): Promise<void> {
+    return this.#parts.learn();
   }
   get tokens(): TokenStore {
     return this.#parts.tokens;

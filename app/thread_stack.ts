@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
+import type { KeyFilter } from "../core/key_filter.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
@@ -28,6 +29,8 @@ export interface ThreadStackOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly maxBlobSize: number;
+  /** The writer's: entries that it excludes are not looked for. */
+  readonly filter: KeyFilter;
   recordTotals(): RecordTotals;
   forwardTouch(ids: readonly EntryId[], at: number): void;
   report(error: CacheError): void;
@@ -50,6 +53,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     keys: options.keys,
     seal: noSeal,
     present,
+    filter: options.filter,
     report: options.report,
     forwardTouch: options.forwardTouch,
   });

@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
+import type { KeyFilter } from "../core/key_filter.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
 import type { AuditLimits } from "./audit/trail.ts";
@@ -125,6 +126,8 @@ export interface IndexReaderOptions extends IndexOptions {
   readonly path: string;
   /** Hears of rows that cannot be read; they are misses. Default: nobody does. */
   readonly report?: ((error: CacheError) => void) | undefined;
+  /** The writer's filter: what it excludes is not looked for. Default: everything is. */
+  readonly filter?: KeyFilter | undefined;
   /** Takes uses to the writer; must not wait. Default: they are forgotten. */
   readonly forwardTouch?: ((ids: readonly EntryId[], at: number) => void) | undefined;
 }
@@ -146,6 +149,10 @@ export interface IndexWriter extends EntryIndex {
    * whether it did. Drops tombstones older than 30 days.
    */
   compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
+  /** Ids of all entries, for readers on any thread; of use once {@linkcode learn} is through. */
+  readonly filter: KeyFilter;
+  /** Reads the ids that are here into {@linkcode filter}, in small steps. A close ends it. */
+  learn(): Promise<void>;
   /** Bytes of the audit's files. */
   auditBytes(): number;
   /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */

@@ -6,6 +6,7 @@ import { Background } from "../../core/background.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { KeyFilter } from "../../core/key_filter.ts";
 import type {
   PutOutcome,
   RangeSummary,
@@ -27,6 +28,7 @@ import { TouchBuffer } from "../touch_buffer.ts";
 import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
+import { eachId, idPages } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
@@ -54,6 +56,8 @@ export class SqliteWriter implements IndexWriter {
   readonly #background: Background;
   readonly #touches: TouchBuffer;
   readonly #indexId: string;
+  readonly #learning = new AbortController();
+  readonly filter: KeyFilter;
   #damaged = false;
   #closing: Promise<void> | undefined;
 
@@ -72,12 +76,14 @@ export class SqliteWriter implements IndexWriter {
       damaged: (error) => this.#noteDamage(error),
     });
     this.#background = new Background(options.report);
+    this.filter = KeyFilter.create(parts.changes.state.entries);
     this.#rounds = new Rounds({
       ...options,
       context: this.#context,
       changes: parts.changes,
       trail: parts.trail,
-      version: (id) => this.#reading.version(id),
+      filter: this.filter,
+      version: (id) => this.filter.excludes(id) ? undefined : this.#reading.version(id),
       visibleSizes: (namespace, digests) => this.#reading.visibility.find(namespace, digests),
       background: this.#background,
     });
@@ -117,6 +123,18 @@ export class SqliteWriter implements IndexWriter {
   }
   namespaces(): string[] {
     return this.#changes.namespaces().map(({ name }) => name);
+  }
+
+  learn(): Promise<void> {
+    const { signal } = this.#learning;
+    const work = eachId(idPages(this.#db, "entries"), {
+      add: (id) => this.filter.add(id),
+      signal,
+    }).then(() => {
+      if (!signal.aborted) this.filter.complete();
+    });
+    this.#background.run("index.learn", work);
+    return work;
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {
@@ -177,6 +195,7 @@ export class SqliteWriter implements IndexWriter {
   }
 
   async #close(): Promise<void> {
+    this.#learning.abort();
     await this.#rounds.idle();
     try {
       this.#touches.close();
