@@ -1,5 +1,6 @@
 /** What a route returns: plain data, of which the handler makes the one Response. */
 import type { ByteStream, ObjectBody } from "../core/bytes.ts";
+import type { Hold } from "../core/cache.ts";
 import type { Bytes, Digest } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
 import type { Outcome } from "./deps.ts";
@@ -14,6 +15,17 @@ export interface Answer {
   readonly length?: number | undefined;
   /** Default: `ok` below 400. */
   readonly outcome?: Outcome;
+  /** Set where the same question will be answered in the same way, for as long as it holds. */
+  readonly again?: Again | undefined;
+  /** What the answer is to say went wrong; the rest of it is then left out. */
+  readonly error?: CacheError;
+}
+
+/** Until when an answer can be given again. */
+export interface Again {
+  readonly holds: Hold;
+  /** The scopes that were looked through. */
+  readonly scopes: readonly string[];
 }
 
 /** Every stored body goes out as this: what a browser would make of it is nobody's choice. */
@@ -57,9 +69,21 @@ export function headAnswer(size: number, headers: Record<string, string> = {}): 
 
 /** What is not here; the handler makes the 404 of it. */
 export function missing(what: string, name: string): CacheError {
-  return new CacheError("not_found", `Cannot find ${what} "${name.slice(0, 200)}"`, {
-    context: { miss: true },
-  });
+  // Misses are common and tell nobody where in the code they come from: no stack.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return new CacheError("not_found", `Cannot find ${what} "${name.slice(0, 200)}"`, MISS);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+const MISS = { context: { miss: true } };
+
+/** The answer to a look-up that found nothing, without the price of throwing. */
+export function missAnswer(what: string, name: string): Answer {
+  return { status: 404, headers: {}, error: missing(what, name) };
 }
 
 /** As {@linkcode missing}, for a blob. */

@@ -12,6 +12,7 @@ import { ConnectionGuard } from "./guard.ts";
 import type { LocalAddress } from "./proc_net.ts";
 import { watchTlsPair } from "./tls_files.ts";
 import type { TlsPair } from "./tls_files.ts";
+import type { Visit } from "./visit.ts";
 
 interface Running {
   readonly server: Deno.HttpServer;
@@ -148,18 +149,34 @@ export class PortListener implements Listener {
     return running;
   }
 
-  async #answer(
+  #answer(
     running: Running,
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Promise<Response> {
-    const visit = this.#guard.enter(info);
+  ): Response | Promise<Response> {
+    const visit = this.#guard.visit(info);
     if (this.#stop.signal.aborted) {
+      this.#guard.enter(visit, info);
       return new Response(null, { status: 503, headers: { "connection": "close" } });
     }
+    const answer = this.#handler(request, visit);
+    // Most answers: everything about them costs less than a promise.
+    if (visit.whole && answer instanceof Response) {
+      this.#guard.note(visit);
+      return answer;
+    }
+    this.#guard.enter(visit, info);
+    return this.#whenReady(running, visit, answer);
+  }
+
+  async #whenReady(
+    running: Running,
+    visit: Visit,
+    answer: Response | Promise<Response>,
+  ): Promise<Response> {
     running.unanswered++;
     try {
-      const response = await this.#handler(request, visit);
+      const response = await answer;
       visit.upgraded = response.status === 101;
       return response;
     } finally {
