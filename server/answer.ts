@@ -3,6 +3,7 @@ import type { ByteStream, ObjectBody } from "../core/bytes.ts";
 import type { Hold } from "../core/cache.ts";
 import type { Bytes, Digest } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
+import type { Failure } from "../protocol/problem.ts";
 import type { Outcome } from "./deps.ts";
 
 /** An answer that is not sent yet. Whoever makes it hands its body over. */
@@ -17,8 +18,8 @@ export interface Answer {
   readonly outcome?: Outcome;
   /** Set where the same question will be answered in the same way, for as long as it holds. */
   readonly again?: Again | undefined;
-  /** What the answer is to say went wrong; the rest of it is then left out. */
-  readonly error?: CacheError;
+  /** Makes it the answer to a failure; the rest is then left out. */
+  readonly failure?: Failure;
 }
 
 /** Until when an answer can be given again. */
@@ -69,22 +70,26 @@ export function headAnswer(size: number, headers: Record<string, string> = {}): 
 
 /** What is not here; the handler makes the 404 of it. */
 export function missing(what: string, name: string): CacheError {
-  // Misses are common and tell nobody where in the code they come from: no stack.
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  try {
-    return new CacheError("not_found", `Cannot find ${what} "${name.slice(0, 200)}"`, MISS);
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
-  }
+  const { kind, message, context } = missOf(what, name);
+  return new CacheError(kind, message, { context });
 }
 
-const MISS = { context: { miss: true } };
-
-/** The answer to a look-up that found nothing, without the price of throwing. */
+/** As {@linkcode missing}, without the price of an error: of a look-up that found nothing. */
 export function missAnswer(what: string, name: string): Answer {
-  return { status: 404, headers: {}, error: missing(what, name) };
+  return { status: 404, headers: {}, failure: missOf(what, name) };
 }
+
+function missOf(what: string, name: string): Failure {
+  return {
+    kind: "not_found",
+    message: `Cannot find ${what} "${name.slice(0, 200)}"`,
+    retry: "permanent",
+    context: MISS,
+    hint: undefined,
+  };
+}
+
+const MISS = { miss: true };
 
 /** As {@linkcode missing}, for a blob. */
 export function missingBlob(digest: Digest): CacheError {

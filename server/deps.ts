@@ -91,8 +91,8 @@ export interface RequestOrigin {
   readonly remoteAddr: string;
   /** Set where nobody knows who asked: its connection is worth as little as a silent one. */
   stranger?: boolean;
-  /** Set where the whole answer is in memory and small: nothing of it has to be waited for. */
-  whole?: boolean;
+  /** Bytes of the body where all of it is in memory and small: nothing has to be waited for. */
+  whole?: number | undefined;
   /** Ends the connection: nobody reads the answer, and what is broken off can not be followed. */
   abandon?(): void;
 }

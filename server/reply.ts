@@ -1,7 +1,6 @@
 /** The way out of a request: one Response, one line in the log. */
 import type { Bytes, Digest } from "../core/digest.ts";
 import { digestHex } from "../core/digest.ts";
-import type { CacheError } from "../core/errors.ts";
 import {
   DOWNLOAD_HELD_BYTES,
   HOT_BODY_BYTES,
@@ -11,6 +10,7 @@ import {
 import type { Principal } from "../core/policy.ts";
 import { streamOf } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
+import type { Failure } from "../protocol/problem.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
 import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
 import { holdAnswer, tooManyAnswers } from "./admission.ts";
@@ -129,11 +129,11 @@ export class Reply {
     if (this.#endsSoon()) headers.append(HEADERS.tokenExpires, `${this.expires}`);
     if (bytes > 0) this.#sent(bytes);
     this.#done(200, "hit");
-    this.origin.whole = true;
+    this.origin.whole = bytes;
     return made;
   }
   /** Makes the Response of an error, as the route's miss table shows it. */
-  sendError(error: CacheError): Response {
+  sendError(error: Failure): Response {
     const reading = this.#method === "GET" || this.#method === "HEAD";
     const route = this.#route;
     const table = reading ? route?.misses?.read : route?.misses?.write;
@@ -164,7 +164,7 @@ export class Reply {
     return this.send({ status, headers, body, outcome });
   }
 
-  #error: CacheError | undefined;
+  #error: Failure | undefined;
 
   #sendStream(given: ReadableStream<Bytes> | Bytes, answer: Answer): Response {
     const { status, headers } = answer;
@@ -201,7 +201,7 @@ export class Reply {
     headers: Readonly<Record<string, string>>,
   ): Response {
     // A connection that becomes a WebSocket goes on.
-    this.origin.whole = status !== 101;
+    if (status !== 101) this.origin.whole = this.tally.sent;
     return respond(body, status, headers);
   }
   #sent(bytes: number): void {
@@ -231,7 +231,7 @@ export class Reply {
   }
 }
 
-function outcomeOf(error: CacheError, status: number): Outcome {
+function outcomeOf(error: Failure, status: number): Outcome {
   if (error.kind === "cancelled") return "cancelled";
   if (status === 404) return "miss";
   return status === 401 || status === 403 || status === 421 ? "denied" : "error";

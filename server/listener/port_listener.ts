@@ -13,6 +13,7 @@ import type { LocalAddress } from "./proc_net.ts";
 import { watchTlsPair } from "./tls_files.ts";
 import type { TlsPair } from "./tls_files.ts";
 import type { Visit } from "./visit.ts";
+import { WriteRoom } from "./write_room.ts";
 
 interface Running {
   readonly server: Deno.HttpServer;
@@ -48,6 +49,7 @@ export class PortListener implements Listener {
   readonly #stop = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   readonly #running = new Set<Running>();
+  readonly #room = new WriteRoom();
   #current: Running | undefined;
   #pair: TlsPair | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -161,8 +163,9 @@ export class PortListener implements Listener {
     }
     const answer = this.#handler(request, visit);
     // Most answers: everything about them costs less than a promise.
-    if (visit.whole && answer instanceof Response) {
+    if (visit.whole !== undefined && answer instanceof Response) {
       this.#guard.note(visit);
+      if (!this.#pair) this.#room.make(visit.id, answer, visit.whole);
       return answer;
     }
     this.#guard.enter(visit, info);
