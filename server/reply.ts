@@ -92,6 +92,7 @@ export class Reply {
       const bytes = typeof body === "string" ? utf8.encode(body) : body;
       return this.#sendStream(bytes, { ...answer, outcome });
     }
+    if (typeof body !== "string") headers["content-length"] = `${size}`;
     this.#sent(size);
     this.#done(status, outcome);
     return this.#respond(body, status, headers);
@@ -106,7 +107,7 @@ export class Reply {
     const bytes = head ? 0 : answer.length ?? 0;
     if (bytes > HOT_BODY_BYTES) return undefined;
     headers["x-content-type-options"] = "nosniff";
-    if (head) headers["content-length"] = `${answer.length ?? 0}`;
+    headers["content-length"] = `${answer.length ?? 0}`;
     return {
       response: respond(head || !(body instanceof Uint8Array) ? null : body, 200, headers),
       bytes,

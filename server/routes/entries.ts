@@ -15,14 +15,7 @@ import {
 } from "../../protocol/url_space.ts";
 import { mutabilityOf } from "../../policy/mutability.ts";
 import type { Answer } from "../answer.ts";
-import {
-  bodyAnswer,
-  emptyAnswer,
-  headAnswer,
-  jsonAnswer,
-  missAnswer,
-  missing,
-} from "../answer.ts";
+import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missAnswer, missing } from "../answer.ts";
 import { again, draftOf, findEntry, whenFound, withBody } from "../entry_access.ts";
 import type { Exchange, Route } from "../exchange.ts";
 import { mediaTypeOf, readJsonText, withUpload } from "../upload.ts";

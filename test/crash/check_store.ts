@@ -143,7 +143,11 @@ async function checkAudit(engine: Engine, history: History, until = Infinity): P
   const rows: string[] = [];
   let after: string | undefined;
   do {
-    const page = await engine.insight.audit({ limit: 1000, after, kinds: ["put", "replace", "delete"] });
+    const page = await engine.insight.audit({
+      limit: 1000,
+      after,
+      kinds: ["put", "replace", "delete"],
+    });
     for (const row of page.rows) {
       if (row.kind !== "token") rows.push(`${row.key} ${row.after ?? "deleted"}`);
     }
@@ -168,7 +172,9 @@ async function assertDisk(engine: Engine, dir: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
     files = await look();
   }
-  const odd = files.filter((path) => !/^active\/[0-9a-f]{32}\.seg$|^packs\/(data|log)\//.test(path));
+  const odd = files.filter((path) =>
+    !/^active\/[0-9a-f]{32}\.seg$|^packs\/(data|log)\//.test(path)
+  );
   assert.deepEqual(odd, [], "left over");
   assert.equal(files.length, (await engine.stats())["segments"], `files: ${files.join(" ")}`);
 }

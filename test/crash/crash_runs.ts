@@ -105,8 +105,12 @@ export class CrashedStore {
         try {
           add(tally, await checkStore(cut, history, { maxSize: this.#maxSize, thorough }));
         } catch (error) {
-          const shown = calls.slice(Math.max(0, n - 400), n).map((one) => { const t = one.name==="say"? new TextDecoder().decode(one.data).trim() : ""; return `${one.name} ${one.path} ${one.other} ${one.offset}+${one.data.length} ${t}`; });
-          console.log(shown.join("\n")); throw error;
+          const shown = calls.slice(Math.max(0, n - 400), n).map((one) => {
+            const t = one.name === "say" ? new TextDecoder().decode(one.data).trim() : "";
+            return `${one.name} ${one.path} ${one.other} ${one.offset}+${one.data.length} ${t}`;
+          });
+          console.log(shown.join("\n"));
+          throw error;
         }
       }
       if (call) this.#model.apply(call);
@@ -128,7 +132,9 @@ function add(tally: Tally, checked: { compared: number; torn: number; gone: numb
 
 /** A call by what it is and on what, such as `write active/*.seg`. */
 export function pointOf({ name, path, other }: Pick<Call, "name" | "path" | "other">): string {
-  const [call, on] = name === "kill" ? [path, other] : [name, name === "rename" || name === "link" ? other : path];
+  const [call, on] = name === "kill"
+    ? [path, other]
+    : [name, name === "rename" || name === "link" ? other : path];
   const general = on
     .replace(/[0-9a-f]{32}/, "*")
     .replace(/\.[0-9a-f]{16}/, ".*")

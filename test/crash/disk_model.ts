@@ -43,7 +43,9 @@ class Inode {
     const count = this.pending.length;
     if (how === "everything") copy.pending = [...this.pending];
     if (how === "first") copy.pending = this.pending.slice(0, random.integer(0, count + 1));
-    if (how === "sectors") copy.pending = this.pending.flatMap((write) => someSectors(write, random));
+    if (how === "sectors") {
+      copy.pending = this.pending.flatMap((write) => someSectors(write, random));
+    }
     copy.sync();
     return copy.#bytes.subarray(0, copy.#size);
   }
@@ -161,7 +163,8 @@ export class DiskModel {
     };
     this.#changes.forEach(({ folders, apply }, n) => {
       if (always === "nothing") return;
-      const there = always === "everything" || (alone ? folders.every((f) => n < limit(f)) : n < last);
+      const there = always === "everything" ||
+        (alone ? folders.every((f) => n < limit(f)) : n < last);
       if (there) apply(names);
     });
     const survivals: Survival[] = ["nothing", "everything", "first", "sectors"];

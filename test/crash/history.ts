@@ -58,7 +58,12 @@ export class History {
   #hear(line: string, at: number): void {
     const [word, id, kind, key, size] = line.split(" ");
     if (word === "try") {
-      const change = { id: Number(id), kind: kind as Change["kind"], key: key!, size: Number(size) };
+      const change = {
+        id: Number(id),
+        kind: kind as Change["kind"],
+        key: key!,
+        size: Number(size),
+      };
       this.changes.set(change.id, { ...change, acknowledged: undefined });
       this.lastId = Math.max(this.lastId, change.id);
     } else if (word === "ok") this.changes.get(Number(id))!.acknowledged = at;
@@ -81,7 +86,8 @@ export class History {
  * begun later. `undefined` stands for what was there before all of them: nothing.
  */
 export function allowed(changes: readonly Change[], until = Infinity): (Change | undefined)[] {
-  const sure = (change: Change) => change.acknowledged !== undefined && change.acknowledged <= until;
+  const sure = (change: Change) =>
+    change.acknowledged !== undefined && change.acknowledged <= until;
   const newest = changes.findLastIndex(sure);
   return newest < 0 ? [undefined, ...changes] : changes.slice(newest);
 }

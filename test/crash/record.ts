@@ -54,7 +54,8 @@ export function readRecord(bytes: Uint8Array<ArrayBuffer>, dir: string): Call[] 
     const data = paths + pathLength + otherLength;
     if (data + dataLength > bytes.length) break;
     const raw = (from: number, length: number) => text.decode(bytes.subarray(from, from + length));
-    const relative = (path: string) => name === "kill" && !path.startsWith("/") ? path : inside(path, dir);
+    const relative = (path: string) =>
+      name === "kill" && !path.startsWith("/") ? path : inside(path, dir);
     calls.push({
       name,
       ino: Number(view.getBigUint64(at + 16, true)),

@@ -49,9 +49,11 @@ function fileCases(files: readonly StoreFile[]): DamageCase[] {
       if (other === undefined && (kind === "exchange" || kind === "other's bytes")) return [];
       const span = { from: 0, to: file.size };
       const rebuilds = file.records.length > 0 ? [false, true] : [false];
-      return rebuilds.map((rebuild) => makeCase(`${kind}: ${file.type}`, {
-        ...{ kind, file, damage, span, other, rebuild },
-      }));
+      return rebuilds.map((rebuild) =>
+        makeCase(`${kind}: ${file.type}`, {
+          ...{ kind, file, damage, span, other, rebuild },
+        })
+      );
     })
   );
 }
@@ -73,7 +75,9 @@ function recordCases(files: readonly StoreFile[]): DamageCase[] {
           for (const rebuild of rebuilds) {
             const full = `${kind}: ${field} of ${name}`;
             const damage = BYTE_KINDS[kind]!;
-            cases.push(makeCase(full, { kind, file, damage, span: moved(span, record.from), rebuild }));
+            cases.push(
+              makeCase(full, { kind, file, damage, span: moved(span, record.from), rebuild }),
+            );
           }
         }
       }

@@ -61,7 +61,9 @@ export const FILE_KINDS: Readonly<Record<string, (spot: Spot) => Promise<void>>>
     return bytes;
   }),
   "flips": edit((bytes, { random }) => {
-    for (let n = 0; n < 8; n++) bytes[random.integer(0, bytes.length)]! ^= 2 ** random.integer(0, 8);
+    for (let n = 0; n < 8; n++) {
+      bytes[random.integer(0, bytes.length)]! ^= 2 ** random.integer(0, 8);
+    }
     return bytes;
   }),
   "folder in its place": async ({ dir, path }) => {

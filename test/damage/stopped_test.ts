@@ -58,7 +58,9 @@ Deno.test("damage of every file and field of a stopped store", async () => {
       });
       for (const [name, count] of Object.entries(outcome)) sum[name as keyof typeof sum] += count;
     } catch (thrown) {
-      if (Deno.env.has("VITTE_DAMAGE_ECHO")) console.log("BAD", one.name, (thrown as Error).message);
+      if (Deno.env.has("VITTE_DAMAGE_ECHO")) {
+        console.log("BAD", one.name, (thrown as Error).message);
+      }
       const { message, stack } = thrown as Error;
       failures.push(`${one.name}: ${message}`);
       if (only !== undefined) console.log(stack);

@@ -94,7 +94,10 @@ export async function buildWorld(dir: string, random: SeededRandom): Promise<Wor
   await write("default", "large", [random.bytes(400_000)]);
   // Long labels fill a segment of the log, so that one of it is sealed.
   const tags = Array.from({ length: 60 }, (_, n) => `${n}:`.padEnd(250, "x"));
-  const many = Array.from({ length: 90 }, (_, n) => ({ key: `many/${n}`, bytes: random.bytes(90) }));
+  const many = Array.from(
+    { length: 90 },
+    (_, n) => ({ key: `many/${n}`, bytes: random.bytes(90) }),
+  );
   await Promise.all(many.map(async ({ key, bytes }) => {
     await engine.cache.put(draftOf({ namespace: "default", key }, { tags }), bytesSource(bytes));
   }));
