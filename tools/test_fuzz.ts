@@ -4,8 +4,16 @@
  */
 import { ROOT } from "./run_steps.ts";
 
-const LONG = { VITTE_FUZZ_RUNS: "20000", VITTE_FUZZ_REQUESTS: "100000" };
-const FILES = ["test/fuzz/parsers_test.ts", "test/e2e/http_fuzz_test.ts"];
+const LONG = {
+  VITTE_FUZZ_RUNS: "20000",
+  VITTE_FUZZ_REQUESTS: "100000",
+  VITTE_FUZZ_EXAMPLES: "50",
+};
+const FILES = [
+  "test/fuzz/parsers_test.ts",
+  "test/e2e/http_fuzz_test.ts",
+  "test/interop/schemathesis_test.ts",
+];
 
 const child = new Deno.Command(Deno.execPath(), {
   args: ["test", "-A", "--no-check", "--preload=./tools/leak_watch.ts", ...FILES],

@@ -18,12 +18,16 @@ const HashesSchema = v.object({
 });
 
 /** Lenient: what later versions add, and leave out, is none of our business. */
-const EventsSchema = v.array(v.looseObject({
-  source: v.optional(v.string()),
-  event: v.optional(v.string()),
-  hash: v.optional(v.string()),
-  duration: v.optional(v.number()),
-}));
+const EventsSchema = v.array(v.pipe(
+  // To valibot an array is an object, too.
+  v.custom<Record<string, unknown>>((event) => !Array.isArray(event), "want an object"),
+  v.looseObject({
+    source: v.optional(v.string()),
+    event: v.optional(v.string()),
+    hash: v.optional(v.string()),
+    duration: v.optional(v.number()),
+  }),
+));
 
 /** `POST /v8/artifacts`: what is known of each hash, `null` for a miss. */
 export async function queryArtifacts(exchange: Exchange): Promise<Answer> {

