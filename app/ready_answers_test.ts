@@ -211,11 +211,8 @@ Deno.test("a question with conditions of its own is never answered from memory",
       assert.equal(answer.headers["access-control-allow-origin"], headers.origin);
     }
   }
-  for (const name of ["accept", "accept-encoding", "user-agent"]) {
-    const answer = await server.ask("GET", KEY, { headers: { [name]: "other" } });
-    assert.ok(!answer.ready, name);
-    await server.warm(KEY);
-  }
+  const other = await server.ask("GET", KEY, { headers: { "user-agent": "ccache/4.12" } });
+  assert.ok(!other.ready, "another program may mean something else by this path");
 });
 
 Deno.test("a miss from memory is counted, tells what every miss tells, and is over once there is an entry", async () => {

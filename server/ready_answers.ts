@@ -3,8 +3,8 @@
  * is in memory. A whole one is found by the request's URL, before the URL is looked at.
  *
  * Nothing is taken on trust: who asks and what he may is decided anew for each request, and the
- * entry's memory says each time whether the entry is still the same. What depends on more of the
- * request than URL, scopes and three headers is never kept.
+ * entry's memory says each time whether the entry is still the same. A route whose answer depends on
+ * more of the request than URL, scopes and these headers must not offer it again.
  */
 import type { Hold } from "../core/cache.ts";
 import { HOT_ANSWERS, HOT_ANSWERS_BYTES } from "../core/limits.ts";
@@ -20,29 +20,18 @@ export interface ReadyAnswer {
   readonly namespace: string;
   readonly scopes: readonly string[];
   readonly tally: Tally;
-  /** Values of {@linkcode VARYING}. */
-  readonly varying: Varying;
-  readonly holds: Hold;
-}
-
-/** Values of the headers that a route of entries looks at, whether or not this one does. */
-export interface Varying {
-  readonly accept: string | null;
-  readonly encoding: string | null;
+  /** Who asked, by the header of that name: the one that decides between routes of entries. */
   readonly agent: string | null;
+  readonly holds: Hold;
 }
 
 /** Headers with which a question is one of its own. */
 const OWN = ["range", "if-none-match", "origin"] as const;
 
-/** What a kept answer depends on; `undefined` for a question whose answer is not kept. */
-export function varyingOf(headers: Headers): Varying | undefined {
-  for (const name of OWN) if (headers.has(name)) return undefined;
-  return {
-    accept: headers.get("accept"),
-    encoding: headers.get("accept-encoding"),
-    agent: headers.get("user-agent"),
-  };
+/** Whether the answer to a question with these headers can be one to another question. */
+export function isPlain(headers: Headers): boolean {
+  for (const name of OWN) if (headers.has(name)) return false;
+  return true;
 }
 
 /** Answers by method and URL, of one thread. The oldest go first when there are too many. */
@@ -80,10 +69,7 @@ export function fits(
   question: { readonly headers: Headers; readonly scopes: readonly string[] },
 ): boolean {
   const { headers, scopes } = question;
-  for (const name of OWN) if (headers.has(name)) return false;
-  const { accept, encoding, agent } = ready.varying;
-  return headers.get("accept") === accept && headers.get("accept-encoding") === encoding &&
-    headers.get("user-agent") === agent &&
+  return isPlain(headers) && headers.get("user-agent") === ready.agent &&
     (scopes === ready.scopes ||
       scopes.length === ready.scopes.length && scopes.every((one, n) => one === ready.scopes[n]));
 }

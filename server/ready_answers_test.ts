@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HOT_ANSWERS, HOT_ANSWERS_BYTES, HOT_BODY_BYTES } from "../core/limits.ts";
 import type { ReadyAnswer } from "./ready_answers.ts";
-import { ReadyAnswers, varyingOf } from "./ready_answers.ts";
+import { ReadyAnswers } from "./ready_answers.ts";
 import { ADAPTERS } from "./adapters/adapter_list.ts";
 
 function answer(bytes: number): ReadyAnswer {
@@ -12,7 +12,7 @@ function answer(bytes: number): ReadyAnswer {
     namespace: "default",
     scopes: ["main"],
     tally: { received: 0, sent: bytes, digest: undefined, lookup: true, cost: 0 },
-    varying: varyingOf(new Headers())!,
+    agent: null,
     holds: () => true,
   };
 }

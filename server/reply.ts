@@ -18,7 +18,7 @@ import type { Again, Answer } from "./answer.ts";
 import type { Outcome, RequestOrigin, ServerDeps } from "./deps.ts";
 import type { Route, Tally } from "./exchange.ts";
 import type { ReadyAnswer } from "./ready_answers.ts";
-import { varyingOf } from "./ready_answers.ts";
+import { isPlain } from "./ready_answers.ts";
 import { watchResponse } from "./response_stream.ts";
 
 // Maven sends its password only after a challenge that names Basic.
@@ -100,8 +100,7 @@ export class Reply {
   /** Keeps an answer with all that is the same each time; `undefined` for one that can not be. */
   makeReady(answer: Answer, again: Again, asked: Headers): ReadyAnswer | undefined {
     const { headers, body } = answer;
-    const varying = varyingOf(asked);
-    if (!varying || !this.#route || answer.status !== 200) return undefined;
+    if (!isPlain(asked) || !this.#route || answer.status !== 200) return undefined;
     const head = this.#method === "HEAD";
     if (!head && (!(body instanceof Uint8Array) || isEmpty(body))) return undefined;
     const bytes = head ? 0 : answer.length ?? 0;
@@ -114,7 +113,7 @@ export class Reply {
       route: this.#route,
       namespace: this.#namespace,
       tally: this.tally,
-      varying,
+      agent: asked.get("user-agent"),
       ...again,
     };
   }
@@ -129,7 +128,8 @@ export class Reply {
     headers.append(HEADERS.requestId, this.#id);
     if (this.#endsSoon()) headers.append(HEADERS.tokenExpires, `${this.expires}`);
     if (bytes > 0) this.#sent(bytes);
-    this.#done(200, "hit");
+    // It took microseconds, and to ask for the time is a part of them.
+    this.#done(200, "hit", this.started);
     this.origin.whole = bytes;
     return made;
   }
@@ -209,8 +209,8 @@ export class Reply {
     this.tally.sent = bytes;
     this.#deps.counters.add("bytes_sent", bytes);
   }
-  #done(status: number, outcome: Outcome): void {
-    const { clock, log } = this.#deps;
+  #done(status: number, outcome: Outcome, ended = this.#deps.clock.monotonic()): void {
+    const { log } = this.#deps;
     const error = this.#error;
     log({
       id: this.#id,
@@ -224,7 +224,7 @@ export class Reply {
       outcome,
       bytesReceived: this.tally.received,
       bytesSent: this.tally.sent,
-      milliseconds: clock.monotonic() - this.started,
+      milliseconds: ended - this.started,
       lookup: this.tally.lookup,
       savedMs: outcome === "hit" && this.#method === "GET" ? this.tally.cost : 0,
       ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
