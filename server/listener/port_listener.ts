@@ -10,25 +10,11 @@ import { listenError } from "./claim_address.ts";
 import type { Listener, ListenerEvent, ListenOptions } from "./contract.ts";
 import { ConnectionGuard } from "./guard.ts";
 import type { LocalAddress } from "./proc_net.ts";
+import type { Running } from "./running.ts";
+import { whenReady } from "./running.ts";
 import { watchTlsPair } from "./tls_files.ts";
 import type { TlsPair } from "./tls_files.ts";
-import type { Visit } from "./visit.ts";
 import { WriteRoom } from "./write_room.ts";
-
-interface Running {
-  readonly server: Deno.HttpServer;
-  readonly abort: AbortController;
-  readonly startedAt: number;
-  /** Of the socket that listens; `undefined` where that can not be known. */
-  readonly inode: number | undefined;
-  /** It accepts no more. `shutdown` panics in Deno 2.7 then, and only `abort` is left. */
-  failed: boolean;
-  /** `shutdown` was called: aborting now would throw where nobody can catch it. */
-  draining: boolean;
-  /** Requests whose handler has not answered yet, and who waits for there to be none. */
-  unanswered: number;
-  readonly answered: Set<() => void>;
-}
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
@@ -169,22 +155,7 @@ export class PortListener implements Listener {
       return answer;
     }
     this.#guard.enter(visit, info);
-    return this.#whenReady(running, visit, answer);
-  }
-
-  async #whenReady(
-    running: Running,
-    visit: Visit,
-    answer: Response | Promise<Response>,
-  ): Promise<Response> {
-    running.unanswered++;
-    try {
-      const response = await answer;
-      visit.upgraded = response.status === 101;
-      return response;
-    } finally {
-      if (--running.unanswered === 0) { for (const tell of running.answered) tell(); }
-    }
+    return whenReady(running, visit, answer);
   }
 
   /** A handler answers everything itself; this is for a bug in one. */
