@@ -2,7 +2,7 @@
 import type { Bytes } from "../core/digest.ts";
 import { fromHex } from "../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../core/entry.ts";
-import { hmacSha256 } from "./hmac.ts";
+import { hmacOfShort, hmacSha256 } from "./hmac.ts";
 
 /** Keys of the sync domain: the same on every peer of it. */
 export interface DomainKeys {
@@ -21,16 +21,30 @@ const NAMESPACE_LABEL = encoder.encode("namespace");
  * and key in UTF-8, each behind its length in bytes as a little-endian u32.
  */
 export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
-  const parts = [key.namespace, key.scope, key.protocol, key.key].map((p) => encoder.encode(p));
-  const message = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
-  const view = new DataView(message.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setUint32(at, part.length, true);
-    message.set(part, at + 4);
-    at += 4 + part.length;
-  }
-  return hmacSha256(keys.indexKey, message);
+  const parts = [key.namespace, key.scope, key.protocol, key.key];
+  return hmacOfShort(keys.indexKey, (message, view) => {
+    let at = 0;
+    for (const part of parts) {
+      // Three bytes a character are the most that UTF-8 needs.
+      if (at + 4 + 3 * part.length > message.length) return undefined;
+      const { written } = encoder.encodeInto(part, message.subarray(at + 4));
+      view.setUint32(at, written, true);
+      at += 4 + written;
+    }
+    return at;
+  }) ?? longEntryId(keys, parts);
+}
+
+function longEntryId(keys: DomainKeys, parts: readonly string[]): EntryId {
+  return hmacSha256(
+    keys.indexKey,
+    ...parts.flatMap((part) => {
+      const bytes = encoder.encode(part);
+      const length = new Uint8Array(4);
+      new DataView(length.buffer).setUint32(0, bytes.length, true);
+      return [length, bytes];
+    }),
+  );
 }
 
 /** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. */
