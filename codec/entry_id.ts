@@ -1,6 +1,7 @@
 /** Names of entries, versions and namespaces that tell nothing without the sync domain's key. */
 import type { Bytes } from "../core/digest.ts";
 import { fromHex } from "../core/digest.ts";
+import { utf8 } from "../core/utf8.ts";
 import type { EntryId, EntryKey, Stamp } from "../core/entry.ts";
 import { hmacSha256 } from "./hmac.ts";
 
@@ -13,15 +14,14 @@ export interface DomainKeys {
 /** Bytes of a packed stamp. */
 export const STAMP_BYTES = 52;
 
-const encoder = new TextEncoder();
-const NAMESPACE_LABEL = encoder.encode("namespace");
+const NAMESPACE_LABEL = utf8("namespace");
 
 /**
  * The id of an entry: HMAC-SHA-256(K_idx, parts), where the parts are namespace, scope, protocol
  * and key in UTF-8, each behind its length in bytes as a little-endian u32.
  */
 export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
-  const parts = [key.namespace, key.scope, key.protocol, key.key].map((p) => encoder.encode(p));
+  const parts = [key.namespace, key.scope, key.protocol, key.key].map(utf8);
   const message = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
   const view = new DataView(message.buffer);
   let at = 0;
@@ -35,7 +35,7 @@ export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
 
 /** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. */
 export function namespaceId(keys: DomainKeys, namespace: string): Bytes {
-  return hmacSha256(keys.indexKey, NAMESPACE_LABEL, encoder.encode(namespace));
+  return hmacSha256(keys.indexKey, NAMESPACE_LABEL, utf8(namespace));
 }
 
 /** HMAC-SHA-256(K_idx, canonical plain bytes of the sealed part), 32 bytes. */

@@ -4,7 +4,7 @@ import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { formatSize } from "../../core/units.ts";
-import { diskBytes } from "./disk_bytes.ts";
+import { diskBytes, measure } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { evictOne } from "./evict.ts";
 import { reserveOf } from "./options.ts";
@@ -69,10 +69,11 @@ function endActive(pack: Pack): void {
 }
 
 function deficit(pack: Pack, bytes: number): number {
-  const { maxSize, reserve } = pack.options;
+  const { maxSize } = pack.options;
   if (maxSize === undefined) return 0;
-  const over = diskBytes(pack) + bytes - maxSize;
-  const room = reserve();
+  const measured = pack.measured ?? measure(pack);
+  const over = diskBytes(pack, measured) + bytes - maxSize;
+  const { room } = measured;
   if (!room) return over;
   const { credit } = pack;
   if (credit.free !== room.free) {

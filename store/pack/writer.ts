@@ -8,6 +8,7 @@ import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { LazySync } from "./lazy_sync.ts";
 import { logPort } from "./log_port.ts";
 import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
@@ -33,7 +34,7 @@ const TOUCH_FLUSH_MS = 1000;
 
 /**
  * Appends, commits and looks after records; one instance a store, on one thread. What it resolved
- * is on the disk.
+ * is on the disk, unless its durability is relaxed.
  */
 export interface PackWriter extends AsyncDisposable {
   /**
@@ -96,6 +97,7 @@ class Writer implements PackWriter {
   readonly #rounds: Rounds;
   readonly #reader: ChunkSource;
   readonly #stop = new AbortController();
+  readonly #lazySync: LazySync;
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
@@ -110,6 +112,8 @@ class Writer implements PackWriter {
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
     this.log = logPort(pack, this.#rounds);
     pack.onFull = () => this.#sealSoon();
+    this.#lazySync = new LazySync(pack);
+    pack.onUnsynced = () => this.#lazySync.soon();
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
   }
 
@@ -227,6 +231,7 @@ class Writer implements PackWriter {
     this.#stop.abort();
     await this.#flusher;
     await this.#rounds.idle();
+    await this.#lazySync.close();
     await pack.jobs.close();
     await this.#reader[Symbol.asyncDispose]();
     try {
