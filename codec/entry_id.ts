@@ -33,9 +33,20 @@ export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
   return hmacSha256(keys.indexKey, message);
 }
 
-/** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. */
+/** Namespaces whose ids are remembered: each write to one asks for it. */
+const MAX_KNOWN_NAMESPACES = 1024;
+const namespaceIds = new WeakMap<Bytes, Map<string, Bytes>>();
+
+/** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. Not to be changed. */
 export function namespaceId(keys: DomainKeys, namespace: string): Bytes {
-  return hmacSha256(keys.indexKey, NAMESPACE_LABEL, utf8(namespace));
+  let ids = namespaceIds.get(keys.indexKey);
+  if (!ids) namespaceIds.set(keys.indexKey, ids = new Map());
+  let id = ids.get(namespace);
+  if (id) return id;
+  id = hmacSha256(keys.indexKey, NAMESPACE_LABEL, utf8(namespace));
+  if (ids.size >= MAX_KNOWN_NAMESPACES) ids.clear();
+  ids.set(namespace, id);
+  return id;
 }
 
 /** HMAC-SHA-256(K_idx, canonical plain bytes of the sealed part), 32 bytes. */

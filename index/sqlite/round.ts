@@ -283,7 +283,10 @@ class Step {
         const part = blobs.slice(at, at + MAX_ENTRY_BLOBS);
         const change = { namespace, linked, blobs: part };
         this.#records.push(encodeVisibility(change, this.#sources.context));
-        this.#changes.push({ type: "visible", change: { ...change, fresh, blobs: part.map(blobRow) } });
+        this.#changes.push({
+          type: "visible",
+          change: { ...change, fresh, blobs: part.map(blobRow) },
+        });
       }
     }
   }

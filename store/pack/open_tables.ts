@@ -54,5 +54,10 @@ function setAside(path: string, why: string, maxSize?: number): OpenedTables {
 }
 
 function fresh(path: string, rebuild: string, maxSize?: number): OpenedTables {
-  return { tables: new Tables(openTablesFile(path, maxSize)), clean: false, rebuild, damaged: false };
+  return {
+    tables: new Tables(openTablesFile(path, maxSize)),
+    clean: false,
+    rebuild,
+    damaged: false,
+  };
 }

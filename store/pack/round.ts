@@ -30,15 +30,17 @@ export async function runRound(
   logs: readonly LogRequest[],
 ): Promise<void> {
   const bytes = neededBytes([...commits, ...logs].flatMap((request) => [...request.records]));
-  if (!hasRoom(pack, bytes)) {
+  let measured = measure(pack);
+  if (!hasRoom(pack, bytes, measured)) {
     // Not swallowed: each request is checked by itself below, and a small one may fit where all
     // together do not.
     await makeRoom(pack, bytes).catch((error) => {
       if (!(error instanceof CacheError)) throw error;
     });
+    measured = measure(pack);
   }
   // From here on nothing waits: the state of the store does not change under the round.
-  pack.measured = measure(pack);
+  pack.measured = measured;
   try {
     work(pack, commits, logs);
   } finally {

@@ -55,7 +55,7 @@ export interface PackTotals {
 }
 
 /** Pages (4 KiB) of the log of the tables before they are copied into the tables. */
-const LOG_PAGES = { least: 64, most: 4000 };
+const LOG_PAGES = { least: 64, most: 1000 };
 
 /**
  * Opens the tables for writing, and makes them when the file is new. `maxSize` is that of the
