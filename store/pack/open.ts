@@ -117,6 +117,7 @@ async function assemble(
     limits: { data: segmentLimit(options, "data"), log: segmentLimit(options, "log") },
     restBytes: 0,
     measured: undefined,
+    lastMeasured: undefined,
     credit: { free: -1, bytes: 0 },
     nextNumber: Number(sequence.get()?.["seq"] ?? 0) + 1,
     onFull() {},

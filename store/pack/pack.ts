@@ -34,6 +34,8 @@ export interface Pack {
   restBytes: number;
   /** What the file system said when the round under way began; `undefined` between rounds. */
   measured: Measured | undefined;
+  /** What it said for the last round, if that one had data: good for one round of the log. */
+  lastMeasured: Measured | undefined;
   /** Bytes deleted since the room on the disk was last seen to change: `free` may lag behind. */
   readonly credit: { free: number; bytes: number };
   /** The number of the next segment. */

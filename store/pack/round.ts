@@ -30,7 +30,9 @@ export async function runRound(
   logs: readonly LogRequest[],
 ): Promise<void> {
   const bytes = neededBytes([...commits, ...logs].flatMap((request) => [...request.records]));
-  let measured = measure(pack);
+  // The log's part of a put follows its data at once: what was measured for that is near enough.
+  let measured = (commits.length === 0 ? pack.lastMeasured : undefined) ?? measure(pack);
+  pack.lastMeasured = commits.length > 0 ? measured : undefined;
   if (!hasRoom(pack, bytes, measured)) {
     // Not swallowed: each request is checked by itself below, and a small one may fit where all
     // together do not.
