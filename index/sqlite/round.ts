@@ -1,13 +1,11 @@
 /** Decisions of one round: what each batch changes, as the batches before it leave things. */
 import { encodeNote } from "../../codec/audit_record.ts";
 import type { AuditNote } from "../../codec/audit_record.ts";
-import { blobKind } from "../../codec/clear_part.ts";
-import type { BlobRow } from "../../codec/clear_part.ts";
-import { chunkIdOf, entryId } from "../../codec/entry_id.ts";
+import { entryId } from "../../codec/entry_id.ts";
 import { encodeEntry, encodeTombstone } from "../../codec/entry_record.ts";
 import type { RecordContext, Version } from "../../codec/entry_record.ts";
 import { encodeVisibility } from "../../codec/visibility_record.ts";
-import { digestBytes, toHex } from "../../core/digest.ts";
+import { toHex } from "../../core/digest.ts";
 import type { Digest } from "../../core/digest.ts";
 import type {
   BlobRef,
@@ -25,6 +23,7 @@ import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.
 import { replacementOf } from "../replacement.ts";
 import type { VersionChange, VisibleChange } from "./changes.ts";
 import { factsOf, taken } from "./draft.ts";
+import { blobRow, bodyOf, gather, visibleName } from "./round_blobs.ts";
 
 /** What a decision asks of the tables and the clock. */
 export interface RoundSources {
@@ -290,22 +289,4 @@ class Step {
       }
     }
   }
-}
-
-function bodyOf({ blobs }: EntryFacts): Digest | undefined {
-  return blobs[0]?.digest;
-}
-
-function blobRow({ digest, size }: BlobRef): BlobRow {
-  return { kind: blobKind(size), id: chunkIdOf(digestBytes(digest)), size };
-}
-
-function gather(map: Map<string, BlobRef[]>, namespace: string, blob: BlobRef): void {
-  const blobs = map.get(namespace);
-  if (blobs) blobs.push(blob);
-  else map.set(namespace, [blob]);
-}
-
-function visibleName(namespace: string, digest: Digest): string {
-  return `${namespace} ${digest}`; // neither holds a space
 }

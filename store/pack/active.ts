@@ -60,6 +60,10 @@ export class ActiveSegment {
   get broken(): boolean {
     return this.#broken;
   }
+  /** Whether something counts that the disk did not take when it was asked to keep it. */
+  get doubtful(): boolean {
+    return this.#broken && this.#accepted > this.#synced;
+  }
   get empty(): boolean {
     return this.#end <= SEGMENT_HEADER_BYTES;
   }

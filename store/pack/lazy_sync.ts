@@ -5,7 +5,7 @@ import { RELAXED_SYNC_MS } from "../../core/limits.ts";
 import { reportFailure, sync } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 
-/** Syncs the active segments of a pack once for all rounds of a while. */
+/** Syncs the active segments of a pack once for all rounds of a while; it hears of them itself. */
 export class LazySync {
   readonly #pack: Pack;
   readonly #clock: Clock;
@@ -15,17 +15,18 @@ export class LazySync {
   constructor(pack: Pack) {
     this.#pack = pack;
     this.#clock = pack.options.clock;
-  }
-
-  /** Something is not durable yet: it will be within `RELAXED_SYNC_MS`. */
-  soon(): void {
-    if (!this.#stop.signal.aborted) this.#waiting ??= this.#later();
+    pack.onUnsynced = () => this.#soon();
   }
 
   /** Resolves when nothing is waiting any more; the owner syncs what is left. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#waiting;
+  }
+
+  /** Something is not durable yet: it will be within `RELAXED_SYNC_MS`. */
+  #soon(): void {
+    if (!this.#stop.signal.aborted) this.#waiting ??= this.#later();
   }
 
   async #later(): Promise<void> {

@@ -54,6 +54,22 @@ Deno.test("relaxed durability: many writes are acknowledged first, then one sync
     assert.equal(seen.length, 2, "nothing new, nothing to do");
   }));
 
+Deno.test("relaxed durability: after a sync that failed the next start looks at what is there", async () => {
+  await using dir = await tempDir();
+  {
+    const { faults } = watchSyncs(true);
+    await using store = await openTestStore(dir.path, { faults, durability: "relaxed" });
+    await store.writer.commitRecords(undefined, chunks(0, 3));
+    store.clock.advance(RELAXED_SYNC_MS);
+    await settled();
+  }
+  await using store = await openTestStore(dir.path);
+  assert.deepEqual(store.events.map(({ type }) => type), ["recovered"]);
+  for (const { id, body } of chunks(0, 3)) {
+    assert.deepEqual(await store.reader.read("chunk", id), body);
+  }
+});
+
 Deno.test("relaxed durability: a sync that fails is told, and writes go on elsewhere", async () => {
   const { seen, faults } = watchSyncs(true);
   await using store = await openTestStore(undefined, { faults, durability: "relaxed" });
@@ -97,4 +113,15 @@ Deno.test("relaxed durability: a power cut loses the newest writes and serves no
   for (const { id, body } of [...old, ...lost, ...next]) {
     assert.deepEqual(await store.reader.read("chunk", id), body);
   }
+});
+
+Deno.test("a round asks for the room on the disk once, however many wait in it", async () => {
+  let asked = 0;
+  const room = { free: 2 ** 40, total: 2 ** 40 };
+  const reserve = () => (asked++, room);
+  await using store = await openTestStore(undefined, { maxSize: 2 ** 30, reserve });
+  asked = 0;
+  await Promise.all(chunks(0, 64).map((record) => store.writer.commitRecords(undefined, [record])));
+  await store.writer.log.append([note]);
+  assert.equal(asked, 1, "and the log's part of it uses the same answer");
 });

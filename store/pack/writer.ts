@@ -4,6 +4,7 @@ import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
+import { closePack } from "./close.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
@@ -34,7 +35,7 @@ const TOUCH_FLUSH_MS = 1000;
 
 /**
  * Appends, commits and looks after records; one instance a store, on one thread. What it resolved
- * is on the disk, unless its durability is relaxed.
+ * is on the disk (soon, with relaxed durability).
  */
 export interface PackWriter extends AsyncDisposable {
   /**
@@ -113,7 +114,6 @@ class Writer implements PackWriter {
     this.log = logPort(pack, this.#rounds);
     pack.onFull = () => this.#sealSoon();
     this.#lazySync = new LazySync(pack);
-    pack.onUnsynced = () => this.#lazySync.soon();
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
   }
 
@@ -234,26 +234,8 @@ class Writer implements PackWriter {
     await this.#lazySync.close();
     await pack.jobs.close();
     await this.#reader[Symbol.asyncDispose]();
-    try {
-      this.#flushQuietly();
-      const { data, log } = pack.active;
-      data.sync();
-      log.sync();
-      pack.fault("close.before_clean");
-      pack.tables.transaction(() => {
-        for (const { number, synced } of [data, log]) {
-          pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
-        }
-        pack.tables.setMeta("clean", 1);
-      }, { durable: true });
-      pack.fault("close.after_clean");
-    } catch (error) {
-      throw packError(error, "close", "the store");
-    } finally {
-      pack.active.data.close();
-      pack.active.log.close();
-      pack.tables.close();
-    }
+    this.#flushQuietly();
+    closePack(pack);
   }
 
   #sealSoon(): void {
