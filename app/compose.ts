@@ -4,8 +4,11 @@ import { openDomainKey } from "../auth/domain_key.ts";
 import { openServerKey } from "../auth/server_key.ts";
 import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
+import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
+import { CacheError, toCacheError } from "../core/errors.ts";
+import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
@@ -21,12 +24,13 @@ import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
 import { createInsight } from "./insight.ts";
+import { runLateChecks } from "./late_checks.ts";
 import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
-import { ensureStoreFolder } from "./store_format.ts";
+import { ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
@@ -61,9 +65,32 @@ export function openFolder(dir: string, options: EngineOptions): Promise<Opened>
  * @throws {CacheError} `conflict` when another process has it open, `unsupported`, `corrupt`
  */
 export async function openEngine(dir: string, options: EngineOptions): Promise<Engine> {
+  try {
+    return await compose(dir, options);
+  } catch (thrown) {
+    throw withHint(toCacheError(thrown, "store.open"));
+  }
+}
+
+/** Who cannot open his store is always told what to do next. */
+function withHint(error: CacheError): CacheError {
+  if (error.hint !== undefined) return error;
+  const { kind, message, retry, operation, context } = error;
+  return new CacheError(kind, message, {
+    retry,
+    ...(operation === undefined ? {} : { operation }),
+    context,
+    cause: error,
+    hint: "restore what is named from a backup, or move it aside; " +
+      "docs/storage_format.md says which files are made anew",
+  });
+}
+
+async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const { clock, report = () => {} } = options;
   await using stack = new AsyncDisposableStack();
   await ensureStoreFolder(dir);
+  await refuseLostKeys(dir);
   stack.use(await lockFolder(dir, `${Deno.build.os} process ${Deno.pid}`));
   const folder = await Deno.realPath(dir);
   const paths = pathsOf(folder);
@@ -78,6 +105,12 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     bringFile: options.adminTokenFile,
   });
 
+  const alarm = (error: CacheError) => {
+    const damage = error.kind === "corrupt";
+    // What was set aside and made anew counts as damage, like a record.
+    if (damage) counters.add("quarantined");
+    report(`${damage ? "ALARM: " : ""}${error.message}`);
+  };
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
@@ -125,7 +158,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       clock,
       audit: { dir: paths.audit, limits: auditLimits(maxSize) },
       present,
-      report: (error) => report(error.message),
+      report: alarm,
     }),
   );
   audited = () => index.auditBytes();
@@ -135,9 +168,13 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       path: paths.usage,
       context,
       clock,
-      report: (error) => report(error.message),
+      report: alarm,
     }),
   );
+  const background = stack.use(new Background((error) => report(error.message)));
+  const known = new KnownBlobsWriter(packs.stats().records);
+  const settling = new AbortController();
+  stack.defer(() => settling.abort());
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
@@ -147,9 +184,11 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     clock,
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
+    filter: index.filter,
+    known: new KnownBlobs(known.buffer),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
-    report: (error) => report(error.message),
+    report: alarm,
   }));
   const owned = stack.move();
   return new Engine({
@@ -181,7 +220,29 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       damaged: (place) => packs.reportDamage(place),
     },
     threads,
-    facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),
+    known: { entries: index.filter.buffer, blobs: known.buffer },
+    settleIn() {
+      index.learn();
+      const { signal } = settling;
+      const told = Promise.all([packs.tell(known, signal), index.tell(known, signal)]);
+      background.run("learn", told.then(() => signal.aborted ? undefined : known.complete()));
+      const checks = { index: index.check, packs: packs.check };
+      background.run("check", runLateChecks({ dir: folder, checks, signal, report }));
+    },
+    scrub: {
+      step: (signal) => packs.care.scrub({ signal }),
+      status: () => chunks.scrub(),
+    },
+    facts: () => {
+      const { quarantined, segments } = packs.stats();
+      const scrub = chunks.scrub();
+      return {
+        // What is known of damaged places, or what was found by this process.
+        quarantined: Math.max(quarantined, counters.get("quarantined")),
+        segments,
+        ...(scrub ? { scrub } : {}),
+      };
+    },
     close: () => owned.disposeAsync(),
   });
 }

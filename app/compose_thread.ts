@@ -9,6 +9,8 @@ import { noSeal } from "../codec/seal.ts";
 import type { UsageRow } from "../core/insight.ts";
 import { systemClock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
+import { KnownBlobs } from "../core/known_blobs.ts";
+import { KeyFilter } from "../core/key_filter.ts";
 import { policy } from "../policy/decide.ts";
 import type { Handler } from "../server/deps.ts";
 import { createHandler } from "../server/handler.ts";
@@ -23,7 +25,7 @@ import { UsageTally } from "./usage/tally.ts";
 import { ThreadMetrics } from "./metrics.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import { VERSION } from "./version.ts";
-import type { WorkerConfig } from "./worker_messages.ts";
+import type { KnownBuffers, WorkerConfig } from "./worker_messages.ts";
 import { WriterClient } from "./writer_client.ts";
 
 /** Options of {@linkcode openServingThread}. */
@@ -31,6 +33,7 @@ export interface ServingThreadOptions {
   readonly config: WorkerConfig;
   readonly counters: SharedArrayBuffer;
   readonly writer: MessagePort;
+  readonly known: KnownBuffers;
   notice(text: string): void;
 }
 
@@ -70,6 +73,8 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     clock,
     counters,
     maxBlobSize: config.maxBlobSize,
+    filter: new KeyFilter(options.known.entries),
+    known: new KnownBlobs(options.known.blobs),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => port.touchEntries(ids, at),
     report: (error) => notice(error.message),
@@ -109,11 +114,13 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
       log.log(event);
     },
     metricsText: () => port.call<string>("metrics", {}),
+    takesParts: true,
     publicRead: new Set(config.publicRead),
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,
     backend: BACKEND,
     disk: () => diskRoom(config.dir),
+    scrub: () => chunks.scrub(),
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();

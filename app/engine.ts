@@ -6,10 +6,13 @@ import type { Counters } from "../core/counters.ts";
 import type { Insight, UsageQuery } from "../core/insight.ts";
 import type { Principal } from "../core/policy.ts";
 import { VERBS } from "../core/policy.ts";
+import type { ScrubStatus } from "../core/scrub.ts";
+import type { ScrubStep } from "../store/pack/scrub.ts";
 import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
+import type { KnownBuffers } from "./worker_messages.ts";
 import type { ServedThread, WriterServices } from "./writer_server.ts";
 import { serveWriter } from "./writer_server.ts";
 
@@ -27,6 +30,13 @@ export interface EngineParts {
   readonly services: Omit<WriterServices, "operations">;
   /** Serving threads that hear of segments about to go. */
   readonly threads: Set<ServedThread>;
+  readonly scrub: {
+    step(signal: AbortSignal): Promise<ScrubStep>;
+    status(): ScrubStatus | undefined;
+  };
+  readonly known: KnownBuffers;
+  /** Work that may come after the start; a close ends it. */
+  settleIn(): void;
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -75,6 +85,17 @@ export class Engine implements Opened {
   get usage(): LazyUsage {
     return this.#parts.usage;
   }
+  /** What serving threads are given, to know without a look-up what is not here. */
+  get known(): KnownBuffers {
+    return this.#parts.known;
+  }
+  /**
+   * Begins what may come after the start of a server: to fill {@linkcode known}, which is of no
+   * use before, and to check large tables after an unclean stop. Failures are reported.
+   */
+  settleIn(): void {
+    this.#parts.settleIn();
+  }
   get tokens(): TokenStore {
     return this.#parts.tokens;
   }
@@ -93,6 +114,10 @@ export class Engine implements Opened {
       expires: undefined,
       backend: BACKEND,
     });
+  }
+  /** Reads on in the background, about 1 MiB a step; see `store/pack/scrub.ts`. */
+  get scrub(): EngineParts["scrub"] {
+    return this.#parts.scrub;
   }
   /** Adds rare work that serving threads may ask for by name. */
   addOperation(name: string, work: (argument: unknown) => Promise<unknown>): void {

@@ -81,7 +81,9 @@ export async function metricsPage(
     ["hits", "vitte_hits_total", "Look-ups of entries that found one"],
     ["misses", "vitte_misses_total", "Look-ups of entries that found none"],
     ["masked_errors", "vitte_masked_errors_total", "Errors shown to a build tool as a miss"],
-    ["quarantined", "vitte_quarantined_total", "Records that failed their check"],
+    ["quarantined", "vitte_quarantined_total", "Records and tables that failed their check"],
+    ["scrubbed_bytes", "vitte_scrubbed_bytes_total", "Bytes read in the background"],
+    ["scrub_findings", "vitte_scrub_findings_total", "Damaged places that this reading found"],
     ["losses", "vitte_losses_total", "Records evicted or quarantined"],
     ["evicted_bytes", "vitte_evicted_bytes_total", "Bytes evicted to make room"],
     ["uploads_aborted", "vitte_uploads_aborted_total", "Uploads that did not end well"],
@@ -89,11 +91,13 @@ export async function metricsPage(
   for (const [counter, name, help] of counted) {
     new Counter({ name, help, registers: [shared] }).inc(counters.get(counter));
   }
-  new Gauge({
-    name: "vitte_in_flight_bytes",
-    help: "Bytes of bodies on their way",
-    registers: [shared],
-  }).set(counters.get("bytes_in_flight"));
+  const held = [
+    ["bytes_in_flight", "vitte_in_flight_bytes", "Bytes of bodies on their way"],
+    ["answer_bytes", "vitte_answer_bytes", "Bytes held for clients to read"],
+  ] as const;
+  for (const [counter, name, help] of held) {
+    new Gauge({ name, help, registers: [shared] }).set(counters.get(counter));
+  }
   const own = await shared.getMetricsAsJSON() as MetricsJson;
   return await AggregatorRegistry.aggregate([...threads, own]).metrics();
 }

@@ -81,6 +81,7 @@ Deno.test("metricsPage is the sum of two threads, and each of the shared numbers
     ["evicted_bytes_total", "evicted_bytes"],
     ["uploads_aborted_total", "uploads_aborted"],
     ["in_flight_bytes", "bytes_in_flight"],
+    ["answer_bytes", "answer_bytes"],
   ] as const;
   for (const [name, counter] of shared) {
     assert.equal(found.get(`vitte_${name}`), COUNTERS.indexOf(counter) + 1, name);

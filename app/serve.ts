@@ -11,6 +11,7 @@ import type { Environment } from "./environment.ts";
 import { metricsPage } from "./metrics.ts";
 import type { Output } from "./output.ts";
 import { describeReach, urlOf } from "./reachability.ts";
+import { Scrubber } from "./scrubber.ts";
 import { ServingThreads } from "./serving_threads.ts";
 
 /** Settings of `serve`. */
@@ -28,6 +29,8 @@ export interface ServeOptions {
   readonly publicRead: readonly string[];
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly accessLog: AccessLogMode;
+  /** Bytes per second that the scrub may read; `none` for no scrub. */
+  readonly scrubRate: number | "none";
   /** A file with an administrator's token to take instead of making one. */
   readonly adminTokenFile: string | undefined;
 }
@@ -85,12 +88,24 @@ export async function serve(
       await metricsPage(await threads.collectMetrics(), await engine.stats(), engine.counters),
   );
   await threads.start();
+  engine.settleIn();
   const listening = { hostname: options.host, port, tls: options.tls !== undefined };
   const addressFile = `${engine.dir}/${ADDRESS_FILE}`;
   await Deno.writeTextFile(addressFile, `${urlOf(listening)}\n`);
   stack.defer(() => Deno.remove(addressFile));
   await announce(output, engine.adminTokenFile, listening, engine.dir);
 
+  if (options.scrubRate !== "none") {
+    stack.use(
+      new Scrubber({
+        rate: options.scrubRate,
+        clock,
+        counters: engine.counters,
+        ...engine.scrub,
+        report: (line) => output.log(line),
+      }),
+    );
+  }
   const timer = setInterval(() => {
     if (summary.requests > 0 && options.accessLog !== "none") output.note(summaryLine(summary));
     Object.assign(summary, emptySummary());

@@ -11,7 +11,7 @@ import type { ServedThread } from "./writer_server.ts";
 
 /** Options of {@linkcode ServingThreads}. */
 export interface ServingThreadsOptions {
-  readonly engine: Pick<Engine, "serveThread" | "counters">;
+  readonly engine: Pick<Engine, "serveThread" | "counters" | "known">;
   readonly count: number;
   readonly config: WorkerConfig;
   readonly clock: Clock;
@@ -119,6 +119,7 @@ export class ServingThreads implements AsyncDisposable {
       peers: this.#peers,
       counters: engine.counters.buffer,
       writer: channel.port2,
+      known: engine.known,
     };
     worker.postMessage(start, [channel.port2]);
     return thread;

@@ -6,8 +6,11 @@ import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
+import type { KnownBlobs } from "../core/known_blobs.ts";
+import type { KeyFilter } from "../core/key_filter.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
+import { Blocks } from "../store/cas/blocks.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { receive } from "../store/cas/receive.ts";
@@ -28,6 +31,10 @@ export interface ThreadStackOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly maxBlobSize: number;
+  /** The writer's: entries that it excludes are not looked for. */
+  readonly filter: KeyFilter;
+  /** The writer's table of blobs. Default: all of them are looked for. */
+  readonly known?: KnownBlobs | undefined;
   recordTotals(): RecordTotals;
   forwardTouch(ids: readonly EntryId[], at: number): void;
   report(error: CacheError): void;
@@ -41,8 +48,12 @@ export interface ThreadStack extends AsyncDisposable {
 
 /** Puts the parts of a thread together. */
 export function openThreadStack(options: ThreadStackOptions): ThreadStack {
-  const { chunks, port, clock, counters, maxBlobSize } = options;
+  const { known, chunks, port, clock, counters, maxBlobSize } = options;
   const presence = new Presence(chunks);
+  const blocks = new Blocks({
+    losses: () => chunks.losses(),
+    held: () => counters.get("answer_bytes"),
+  });
   const present: Present = (namespace, blobs) =>
     blobsPresent(namespace, blobs, { presence, visibility: index.visibility });
   const index = openIndexReader({
@@ -50,6 +61,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     keys: options.keys,
     seal: noSeal,
     present,
+    filter: options.filter,
     report: options.report,
     forwardTouch: options.forwardTouch,
   });
@@ -59,7 +71,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     port,
     counters,
     openBlobs: (namespace) =>
-      createCasStore({ namespace, chunks, visibility, presence, port, maxBlobSize }),
+      createCasStore({ namespace, known, chunks, visibility, presence, blocks, port, maxBlobSize }),
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),

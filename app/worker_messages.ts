@@ -19,6 +19,14 @@ export interface WorkerConfig {
   readonly started: number;
 }
 
+/** What the writer knows of ids, for all threads: the memory of shared tables. */
+export interface KnownBuffers {
+  /** Of a `KeyFilter`. */
+  readonly entries: SharedArrayBuffer;
+  /** Of `KnownBlobs`. */
+  readonly blobs: SharedArrayBuffer;
+}
+
 /** To a serving thread. */
 export type ToWorker =
   | {
@@ -26,6 +34,7 @@ export type ToWorker =
     readonly config: WorkerConfig;
     readonly counters: SharedArrayBuffer;
     readonly writer: MessagePort;
+    readonly known: KnownBuffers;
     /** Connections of all threads on the port. */
     readonly peers: SharedArrayBuffer;
   }

@@ -49,15 +49,21 @@ export function digestFromBytes(bytes: Uint8Array): Digest {
 
 /** The digest of these bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
-  return digestFromBytes(sha256(bytes));
+  return `sha256-${hexHash(bytes)}` as Digest;
 }
 
+/** A hash of nothing: to copy it costs a quarter of a new one. */
 let blank: Hash | undefined;
 
-/** SHA-256 of these bytes, 32 bytes. A copy of a hash of nothing costs a quarter of a new one. */
+/** SHA-256 of these bytes, 32 bytes. */
 export function sha256(bytes: Uint8Array): Bytes {
+  return fromHex(hexHash(bytes));
+}
+
+/** As text: a hash that is handed over as bytes costs more than to hash 1 KiB. */
+function hexHash(bytes: Uint8Array): string {
   blank ??= createHash("sha256");
-  return fromHex(blank.copy().update(bytes).digest("hex"));
+  return blank.copy().update(bytes).digest("hex");
 }
 
 /** Lowercase hex. */

@@ -4,6 +4,7 @@ import { digestHex } from "../core/digest.ts";
 import type { CacheError } from "../core/errors.ts";
 import { DOWNLOAD_HELD_BYTES, TOKEN_SOON_MS, WHOLE_ANSWER_BYTES } from "../core/limits.ts";
 import { streamOf } from "../core/bytes.ts";
+import type { ByteStream, ObjectBody } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
 import type { ParsedPath } from "../protocol/path.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
@@ -12,14 +13,14 @@ import { holdAnswer, tooManyAnswers } from "./admission.ts";
 import type { Answer } from "./answer.ts";
 import type { Outcome, RequestOrigin, ServerDeps } from "./deps.ts";
 import type { Route, Tally } from "./exchange.ts";
-import { watchResponse } from "./response_stream.ts";
+import { partsOf, watchResponse } from "./response_stream.ts";
 
 // Maven sends its password only after a challenge that names Basic.
 const CHALLENGE = `Basic realm="${REALM}", Bearer realm="${REALM}"`;
 const DIGEST_PREFIX = 12;
 
 /** What a reply needs of the server. */
-export type ReplyDeps = Pick<ServerDeps, "clock" | "counters" | "log">;
+export type ReplyDeps = Pick<ServerDeps, "clock" | "counters" | "log" | "takesParts">;
 
 /** What is known of a request's answer so far. */
 export class Reply {
@@ -76,7 +77,7 @@ export class Reply {
       this.#done(status, outcome);
       return respond(null, status, headers);
     }
-    if (bytes instanceof ReadableStream || bytes.length > WHOLE_ANSWER_BYTES) {
+    if (!(bytes instanceof Uint8Array) || bytes.length > WHOLE_ANSWER_BYTES) {
       return this.#sendStream(bytes, { ...answer, outcome });
     }
     headers["content-length"] = `${bytes.length}`;
@@ -118,18 +119,19 @@ export class Reply {
 
   #error: CacheError | undefined;
 
-  #sendStream(given: ReadableStream<Bytes> | Bytes, answer: Answer): Response {
+  #sendStream(given: ByteStream | ObjectBody | Bytes, answer: Answer): Response {
     const { status, headers } = answer;
     const whole = given instanceof Uint8Array;
     const length = whole ? given.length : answer.length;
     const room = holdAnswer(this.#deps.counters, whole ? given.length : DOWNLOAD_HELD_BYTES);
     if (!room) {
       // Nobody reads it: how giving it up went changes nothing.
-      if (!whole) given.cancel("there is no room for it").catch(() => {});
+      if (!whole) given.cancel().catch(() => {});
       throw tooManyAnswers();
     }
     if (length !== undefined) headers["content-length"] = `${length}`;
-    const body = watchResponse(whole ? streamOf(given) : given, {
+    const parts = partsOf(whole ? streamOf(given) : given, this.#deps.takesParts ?? false);
+    const body = watchResponse(parts, {
       clock: this.#deps.clock,
       length,
       onEnd: ({ bytes, error }) => {
@@ -182,7 +184,7 @@ function shortDigest(digest: Digest | undefined): string {
 
 const utf8 = new TextEncoder();
 
-function isEmpty(body: Uint8Array | ReadableStream): boolean {
+function isEmpty(body: Uint8Array | ByteStream | ObjectBody): boolean {
   return body instanceof Uint8Array && body.length === 0;
 }
 

@@ -45,6 +45,7 @@ class SqliteReader implements IndexReader {
       queries: prepareQueries(db, context),
       context,
       present: options.present,
+      filter: options.filter,
       damaged: options.report ?? (() => {}),
     });
   }

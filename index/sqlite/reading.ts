@@ -5,6 +5,7 @@ import { throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { Entry, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
+import type { KeyFilter } from "../../core/key_filter.ts";
 import type { RangeSummary, ScanItem, ScanOptions, Visibility } from "../../core/metadata_index.ts";
 import type { IndexTotals, Present } from "../contract.ts";
 import { matchesFacts, matchesKey, scanFilter } from "../scan_filter.ts";
@@ -23,6 +24,8 @@ export interface ReadingOptions {
   readonly queries: Queries;
   readonly context: RecordContext;
   readonly present: Present;
+  /** Knows ids that are not in the tables. */
+  readonly filter?: KeyFilter | undefined;
   /** Hears of what cannot be read. */
   readonly damaged: (error: CacheError) => void;
 }
@@ -39,6 +42,7 @@ export class Reading {
     this.visibility = {
       find: (namespace, digests) =>
         this.#ask("index.find", () => queries.visibleSizes(namespace, digests)),
+      numberOf: (namespace) => this.#ask("index.find", () => queries.namespaceNo(namespace)),
       list: (namespace, after, limit) =>
         this.#ask("index.list", () => queries.visibleAfter(namespace, after, limit)),
     };
@@ -47,7 +51,8 @@ export class Reading {
   async get(key: EntryKey, options: SignalOptions = {}): Promise<Entry | undefined> {
     throwIfAborted(options.signal);
     const id = this.idOf(key);
-    const item = id && this.version(id);
+    if (!id || this.#options.filter?.excludes(id)) return undefined;
+    const item = this.version(id);
     if (item?.type !== "entry" || !await this.#isComplete(item.entry)) return undefined;
     return item.entry;
   }

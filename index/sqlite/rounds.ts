@@ -6,6 +6,7 @@ import type { Background } from "../../core/background.ts";
 import type { Clock } from "../../core/clock.ts";
 import { toCacheError } from "../../core/errors.ts";
 import type { CacheError } from "../../core/errors.ts";
+import type { KeyFilter } from "../../core/key_filter.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
 import type { IndexBatch, IndexCommit } from "../contract.ts";
 import { sealReplacement } from "../replacement.ts";
@@ -27,6 +28,8 @@ export interface RoundsOptions
   readonly log: LogPort;
   readonly changes: Changes;
   readonly trail: AuditTrail | undefined;
+  /** Learns of every id before anybody hears that it is stored. */
+  readonly filter: KeyFilter;
   readonly clock: Clock;
   readonly device: string;
   readonly background: Background;
@@ -154,6 +157,7 @@ export class Rounds {
     // Until the transaction is through, the log may hold what the tables do not: a failed append
     // may have left something, and what stands there counts at the next start.
     this.#behind = true;
+    this.#letIn(decided);
     const { trail, changes: { state } } = this.#options;
     const position = await this.#options.log.append(records);
     trail?.append(this.#rows(decided, state.position));
@@ -162,6 +166,15 @@ export class Rounds {
       for (const { changes } of decided) this.#apply(changes, transaction);
     });
     this.#behind = false;
+  }
+
+  /** Before the log has them: what stands there may be applied later, and counts then. */
+  #letIn(decided: readonly Decided[]): void {
+    for (const { changes } of decided) {
+      for (const step of changes) {
+        if (step.type === "version") this.#options.filter.add(step.change.record.id);
+      }
+    }
   }
 
   /** Rows of the audit; all of them name where the round began. */

@@ -107,7 +107,7 @@ Deno.test("IndexWriter.commit() catches up when a transaction failed behind its 
   assert.deepEqual(index.totals(), { entries: 3, blobs: 3, logical_bytes: 3 });
   assert.equal((await index.put(draft("c"))).entry.sequence, 4);
   // The numbers that namespaces had in the failed transaction are not taken for good.
-  await using reader = openReader(world, path);
+  await using reader = openReader(world, path, index.filter);
   assert.equal((await reader.get(fresh))?.sequence, 3);
   assert.equal((await reader.summarize("fresh", "pr/1", "")).count, 1);
 });
@@ -117,7 +117,7 @@ Deno.test("IndexReader sees what the writer resolved at once, on a connection of
   const path = dir.join("index.sqlite");
   const world = indexWorld();
   await using index = await openWriter(world, { path, log: new MemoryLog() });
-  await using reader = openReader(world, path);
+  await using reader = openReader(world, path, index.filter);
   for (let at = 0; at < 100; at++) {
     const key = keyed(`k${at}`, { namespace: `n${at % 7}`, scope: `s${at % 5}` });
     const { entry } = await putWhole(index, draft("", { ...key, blobs: [blob(`${at}`)] }));
@@ -145,7 +145,7 @@ Deno.test("IndexReader holds no snapshot while a scan of it waits", async () => 
   const world = indexWorld();
   await using index = await openWriter(world, { path, log: new MemoryLog() });
   await index.commit({ entries: Array.from({ length: 600 }, (_, at) => draft(`k${at}`)) });
-  await using reader = openReader(world, path);
+  await using reader = openReader(world, path, index.filter);
   const scan = reader.scan()[Symbol.asyncIterator]();
   await scan.next();
   await reader.get(keyed("k1"));
@@ -183,7 +183,7 @@ Deno.test("IndexWriter and IndexReader leave no descriptor behind", async () => 
   const world = indexWorld();
   await assertNoLeaks(async () => {
     const index = await openWriter(world, { path, log: new MemoryLog() });
-    const reader = openReader(world, path);
+    const reader = openReader(world, path, index.filter);
     await index.put(draft("k"));
     await reader.get(keyed("k"));
     await index[Symbol.asyncDispose]();

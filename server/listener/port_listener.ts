@@ -6,6 +6,7 @@ import { systemClock } from "../../core/clock.ts";
 import { toCacheError } from "../../core/errors.ts";
 import { STOP_GRACE_MS } from "../../core/limits.ts";
 import type { Handler } from "../deps.ts";
+import { AnswerRoom } from "./answer_room.ts";
 import { listenError } from "./claim_address.ts";
 import type { Listener, ListenerEvent, ListenOptions } from "./contract.ts";
 import { ConnectionGuard } from "./guard.ts";
@@ -42,6 +43,7 @@ export class PortListener implements Listener {
   readonly #options: ListenOptions;
   readonly #clock: Clock;
   readonly #tell: (event: ListenerEvent) => void;
+  readonly #room = new AnswerRoom();
   readonly #guard: ConnectionGuard;
   readonly #background: Background;
   readonly #stop = new AbortController();
@@ -161,6 +163,7 @@ export class PortListener implements Listener {
     try {
       const response = await this.#handler(request, visit);
       visit.upgraded = response.status === 101;
+      if (!this.#pair && !visit.upgraded) this.#room.make(response, visit.id);
       return response;
     } finally {
       if (--running.unanswered === 0) { for (const tell of running.answered) tell(); }

@@ -22,6 +22,9 @@ export interface SegmentIdentity {
   readonly created: number;
 }
 
+/** Milliseconds between two looks at the name of the file: each costs as much as a small write. */
+const LOOK_MS = 1000;
+
 /** Appends to one file, and knows how much of it can be trusted. */
 export class ActiveSegment {
   readonly identity: SegmentIdentity;
@@ -30,6 +33,7 @@ export class ActiveSegment {
   #synced: number;
   #accepted: number;
   #broken = false;
+  #looked = -Infinity;
 
   /** A file whose first `end` bytes are good and durable. */
   constructor(identity: SegmentIdentity, file: SegmentFile, end: number) {
@@ -56,13 +60,22 @@ export class ActiveSegment {
   get accepted(): number {
     return this.#accepted;
   }
-  /** Whether it can not be appended any more: what stands behind `end` could not be cut off. */
-  get broken(): boolean {
-    return this.#broken;
-  }
   /** Whether something counts that the disk did not take when it was asked to keep it. */
   get doubtful(): boolean {
     return this.#broken && this.#accepted > this.#synced;
+  }
+  /**
+   * Whether it can not be appended any more: what stands behind `end` could not be cut off, or
+   * somebody has removed the file.
+   */
+  get broken(): boolean {
+    return this.#broken;
+  }
+  /** Looks whether its file still has a name, if the last look is a second old. */
+  look(now: number): void {
+    if (now - this.#looked < LOOK_MS) return;
+    this.#looked = now;
+    this.#broken ||= this.#file.gone();
   }
   get empty(): boolean {
     return this.#end <= SEGMENT_HEADER_BYTES;

@@ -14,12 +14,14 @@ export function closePack(pack: Pack): void {
     if (data.doubtful || log.doubtful) return;
     data.sync();
     log.sync();
+    // After a clean stop nobody looks for files that the tables do not know.
+    pack.files.sync();
     pack.fault("close.before_clean");
     pack.tables.transaction(() => {
       for (const { number, synced } of [data, log]) {
         pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
       }
-      pack.tables.setMeta("clean", 1);
+      pack.tables.setMeta("clean", pack.unchecked ? 0 : 1);
     }, { durable: true });
     pack.fault("close.after_clean");
   } catch (error) {

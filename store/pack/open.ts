@@ -32,11 +32,11 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
   try {
     if (dir !== undefined) makeSegmentFolder(dir);
     const files = dir === undefined ? memorySegmentFiles() : folderSegmentFiles(dir);
-    const { tables, clean: closed, rebuild, damaged } = openTables(dir, options.maxSize);
+    const { tables, clean: closed, unchecked, rebuild, damaged } = openTables(dir, options);
     try {
       if (damaged) options.counters.add("quarantined");
       const clean = closed && agree(tables, files);
-      return await recover(options, { files, tables, clean, rebuild });
+      return await recover(options, { files, tables, clean, unchecked, rebuild, damaged });
     } catch (error) {
       tables.close();
       throw error;
@@ -72,19 +72,22 @@ async function recover(
     files: SegmentFiles;
     tables: Tables;
     clean: boolean;
+    unchecked: boolean;
     rebuild: string | undefined;
+    damaged: boolean;
   },
 ): Promise<Pack> {
-  const { files, tables, clean, rebuild } = opened;
+  const { files, tables, clean, rebuild, damaged } = opened;
   tables.transaction(() => {
     tables.setMeta("clean", 0);
     tables.setMeta("unclean_start", clean ? 0 : 1);
   }, { durable: true });
   if (!clean) {
     if (rebuild !== undefined) options.faults?.("rebuild.begin");
-    await reconcilePacks({ options, tables, files });
+    const opening = { options, tables, files, rebuilds: rebuild !== undefined };
+    await reconcilePacks(opening);
     options.faults?.("rebuild.before_tables");
-    recoverFiles({ options, tables, files });
+    recoverFiles(opening);
     const segments = tables.segments().length;
     if (rebuild === undefined) {
       // Nothing to tell: what was found is reported by segment.
@@ -93,23 +96,23 @@ async function recover(
       tables.transaction(() => tables.setMeta("unclean_start", 0));
     } else {
       const { records } = tables.totals;
-      options.report({ type: "rebuilt", reason: rebuild, segments, records });
+      options.report({ type: "rebuilt", reason: rebuild, damaged, segments, records });
     }
     options.faults?.("rebuild.after_tables");
   }
-  return await assemble(options, files, tables);
+  return await assemble(options, opened);
 }
 
 async function assemble(
   options: PackWriterOptions,
-  files: SegmentFiles,
-  tables: Tables,
+  { files, tables, unchecked }: { files: SegmentFiles; tables: Tables; unchecked: boolean },
 ): Promise<Pack> {
   const sequence = tables.db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'segments'");
   const pack: Pack = {
     options,
     tables,
     files,
+    unchecked,
     holdings: new Holdings(),
     touches: new Map(),
     jobs: new Jobs(),

@@ -24,6 +24,8 @@ export interface Pack {
   readonly options: PackWriterOptions;
   readonly tables: Tables;
   readonly files: SegmentFiles;
+  /** Whether the tables have still to be checked, see {@linkcode lateCheck}. */
+  unchecked: boolean;
   readonly holdings: Holdings;
   readonly touches: Touches;
   readonly jobs: Jobs;
@@ -127,6 +129,7 @@ export function settle(pack: Pack, area: SegmentKind): void {
 
 function withRoom(pack: Pack, area: SegmentKind, bytes: number): ActiveSegment {
   const segment = pack.active[area];
+  segment.look(pack.options.clock.monotonic());
   const fits = segment.empty || segment.end + bytes <= pack.limits[area];
   return fits && !segment.broken ? segment : roll(pack, area);
 }

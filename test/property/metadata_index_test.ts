@@ -117,7 +117,7 @@ Deno.test("IndexWriter answers as MemoryIndex does, through restarts and lost fi
           }
         }
         await assertSame(sqlite, memory);
-        await using reader = openReader(world, path);
+        await using reader = openReader(world, path, sqlite.filter);
         assert.deepEqual(reader.totals(), memory.totals());
         assert.deepEqual(
           await Array.fromAsync(reader.scan({ incomplete: true, tombstones: true })),

@@ -1,4 +1,5 @@
 /** Opens indexes over a log in memory, for the suite and for whoever tests above an index. */
+import type { KeyFilter } from "../../core/key_filter.ts";
 import type { LogPort } from "../../core/record.ts";
 import type { IndexReader, IndexWriter, IndexWriterOptions } from "../../index/contract.ts";
 import { openIndexReader, openIndexWriter } from "../../index/open.ts";
@@ -7,8 +8,9 @@ import type { IndexWorld } from "./metadata_index_world.ts";
 /** A writer of this world over this log; `path` may be `:memory:`. */
 export async function openWriter(
   world: IndexWorld,
-  { path, log, audit }: {
+  { path, log, audit, checkFirstBytes }: {
     readonly path: string;
+    readonly checkFirstBytes?: number;
     readonly log: LogPort;
     readonly audit?: IndexWriterOptions["audit"];
   },
@@ -18,16 +20,24 @@ export async function openWriter(
     path,
     log,
     audit,
+    checkFirstBytes,
     report: (error) => void world.reports.push(error),
   });
+  // As when it serves: what the filter excludes is not looked for, from some moment on.
+  void index.learn();
   return index;
 }
 
-/** A reader of this world. */
-export function openReader(world: IndexWorld, path: string): IndexReader {
+/** A reader of this world, which goes by the filter of its writer. */
+export function openReader(
+  world: IndexWorld,
+  path: string,
+  filter?: KeyFilter,
+): IndexReader {
   const reader: IndexReader = openIndexReader({
     ...world.options(() => reader.visibility),
     path,
+    filter,
     report: (error) => void world.reports.push(error),
   });
   return reader;

@@ -53,7 +53,7 @@ export async function huge({ port, token, method, target, size }: HugeJob): Prom
         bytes += room;
         if (bytes % MIB !== 0) continue;
         fillBody(block, NUMBER, bytes - MIB);
-        if (!Buffer.from(came.buffer).equals(block)) wrong++;
+        if (Buffer.compare(came, block) !== 0) wrong++;
       }
     },
   });

@@ -1,9 +1,8 @@
 /** Reads everything that a load was told it had written, whole, and compares it. */
-import { Buffer } from "node:buffer";
 import { bodyOf } from "../bodies.ts";
 import { Wire } from "../wire.ts";
 import type { Acknowledged } from "./mix.ts";
-import { targetOf } from "./mix.ts";
+import { equal } from "./mix.ts";
 
 /** What to do. */
 export interface ReadBackJob {
@@ -36,11 +35,10 @@ export async function readBack(job: ReadBackJob): Promise<ReadBackResult> {
     using wire = await Wire.to(job.port);
     for (let at = next++; at < list.length; at = next++) {
       const one = list[at]!;
-      const [number, size] = one;
-      const target = targetOf(one);
+      const [number, size, target] = one;
       await wire.ask({ method: "GET", target, token: job.token });
       const { status, body } = await wire.answer({ keep: true });
-      const right = status === 200 && Buffer.from(body.buffer).equals(bodyOf(number, size));
+      const right = status === 200 && equal(body, bodyOf(number, size));
       if (right) {
         result.read++;
         result.bytes += size;
