@@ -16,6 +16,7 @@ import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { tableBytes } from "../store/pack/disk_bytes.ts";
+import type { Durability } from "../store/pack/options.ts";
 import { openPackReader } from "../store/pack/reader.ts";
 import type { PackReader } from "../store/pack/reader.ts";
 import { openPackWriter } from "../store/pack/writer.ts";
@@ -48,6 +49,8 @@ export interface EngineOptions {
   /** Bytes of the largest blob that this process stores. Default 10 GiB. */
   readonly maxBlobSize?: number | undefined;
   readonly adminTokenFile?: string | undefined;
+  /** Whether an acknowledged write is on the disk (`strict`, the default) or soon will be. */
+  readonly durability?: Durability | undefined;
   /** Lines for the log. Default: nobody hears them. */
   readonly report?: ((line: string) => void) | undefined;
 }
@@ -118,6 +121,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       dir: folder,
       objects,
       maxSize,
+      durability: options.durability,
       reserve: () => diskFacts(folder),
       otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens) + audited(),
       clock,

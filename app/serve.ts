@@ -2,6 +2,7 @@
 import { onAbort } from "../core/abort.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import { STOP_GRACE_MS } from "../core/limits.ts";
+import type { Durability } from "../store/pack/options.ts";
 import { claimAddress } from "../server/listener/listen.ts";
 import type { AccessLogMode } from "./access_log.ts";
 import { addSummary, emptySummary, summaryLine } from "./access_log.ts";
@@ -22,6 +23,7 @@ export interface ServeOptions {
   readonly threads: number;
   readonly maxSize: number | "none" | undefined;
   readonly maxBlobSize: number;
+  readonly durability: Durability;
   readonly publicUrl: string | undefined;
   readonly allowedHosts: readonly string[];
   readonly publicRead: readonly string[];
@@ -51,6 +53,7 @@ export async function serve(
     await openEngine(options.dir, {
       clock,
       maxSize: options.maxSize,
+      durability: options.durability,
       adminTokenFile: options.adminTokenFile,
       report: (event) => output.log(event),
     }),

@@ -26,6 +26,7 @@ import { parseDigest } from "../core/digest.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { LogPosition, PlainRecord } from "../core/record.ts";
 import { KIND_NUMBER } from "../core/record.ts";
+import { utf8 } from "../core/utf8.ts";
 import { checkLogVersion, corruptRecord, LOG_RECORD_VERSION } from "./clear_part.ts";
 import type { Seal } from "./seal.ts";
 import { safeAt, setSafe } from "./segment.ts";
@@ -58,7 +59,6 @@ const KINDS: readonly (EntryChange["kind"] | undefined)[] = [
 ];
 const NO_ID = new Uint8Array(32);
 const DIGEST = /^sha256-[0-9a-f]{64}$/;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Makes the note that goes to the log before the change itself. */
@@ -172,7 +172,7 @@ function sealed(
   parts: readonly (string | null)[],
   { id, seal }: { readonly id: EntryId; readonly seal: Seal },
 ): PlainRecord<"audit"> {
-  const part = seal.seal(encoder.encode(JSON.stringify(parts)), clear);
+  const part = seal.seal(utf8(JSON.stringify(parts)), clear);
   const body = new Uint8Array(clear.length + part.length);
   body.set(clear);
   body.set(part, clear.length);

@@ -1,6 +1,7 @@
 /** Names of entries, versions and namespaces that tell nothing without the sync domain's key. */
 import type { Bytes } from "../core/digest.ts";
 import { fromHex } from "../core/digest.ts";
+import { utf8 } from "../core/utf8.ts";
 import type { EntryId, EntryKey, Stamp } from "../core/entry.ts";
 import { hmacOfShort, hmacSha256 } from "./hmac.ts";
 
@@ -13,8 +14,8 @@ export interface DomainKeys {
 /** Bytes of a packed stamp. */
 export const STAMP_BYTES = 52;
 
+const NAMESPACE_LABEL = utf8("namespace");
 const encoder = new TextEncoder();
-const NAMESPACE_LABEL = encoder.encode("namespace");
 
 /**
  * The id of an entry: HMAC-SHA-256(K_idx, parts), where the parts are namespace, scope, protocol
@@ -39,7 +40,7 @@ function longEntryId(keys: DomainKeys, parts: readonly string[]): EntryId {
   return hmacSha256(
     keys.indexKey,
     ...parts.flatMap((part) => {
-      const bytes = encoder.encode(part);
+      const bytes = utf8(part);
       const length = new Uint8Array(4);
       new DataView(length.buffer).setUint32(0, bytes.length, true);
       return [length, bytes];
@@ -47,9 +48,20 @@ function longEntryId(keys: DomainKeys, parts: readonly string[]): EntryId {
   );
 }
 
-/** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. */
+/** Namespaces whose ids are remembered: each write to one asks for it. */
+const MAX_KNOWN_NAMESPACES = 1024;
+const namespaceIds = new WeakMap<Bytes, Map<string, Bytes>>();
+
+/** The id of a namespace: HMAC-SHA-256(K_idx, "namespace" ‖ name), 32 bytes. Not to be changed. */
 export function namespaceId(keys: DomainKeys, namespace: string): Bytes {
-  return hmacSha256(keys.indexKey, NAMESPACE_LABEL, encoder.encode(namespace));
+  let ids = namespaceIds.get(keys.indexKey);
+  if (!ids) namespaceIds.set(keys.indexKey, ids = new Map());
+  let id = ids.get(namespace);
+  if (id) return id;
+  id = hmacSha256(keys.indexKey, NAMESPACE_LABEL, utf8(namespace));
+  if (ids.size >= MAX_KNOWN_NAMESPACES) ids.clear();
+  ids.set(namespace, id);
+  return id;
 }
 
 /** HMAC-SHA-256(K_idx, canonical plain bytes of the sealed part), 32 bytes. */

@@ -61,7 +61,7 @@ export interface DecodedTombstone {
 }
 
 /**
- * Makes the record of an entry. Its id is the entry id.
+ * Makes the record of an entry. Its id is the entry id, `known` where that was made already.
  * @throws {CacheError} `invalid_argument` for facts over a limit or text with lone surrogates,
  * `too_large` for an entry that fits no record
  */
@@ -69,6 +69,7 @@ export function encodeEntry(
   facts: EntryFacts,
   version: Version,
   context: RecordContext,
+  known?: EntryId,
 ): EncodedRecord<"entry"> {
   const blobs = facts.blobs.map(({ digest, size }): BlobRow => ({
     kind: blobKind(size),
@@ -79,6 +80,7 @@ export function encodeEntry(
   return assemble({ kind: "entry", content: facts.content, blobs, key: facts, plain }, {
     version,
     context,
+    id: known ?? entryId(context.keys, facts),
   });
 }
 
@@ -119,6 +121,7 @@ export function encodeTombstone(
   return assemble({ kind: "tombstone", content: undefined, blobs: [], key, plain }, {
     version,
     context,
+    id: entryId(context.keys, key),
   });
 }
 
@@ -153,9 +156,8 @@ interface Parts<K> extends Omit<ClearPart, "stamp" | "entryId"> {
 
 function assemble<K extends "entry" | "tombstone">(
   parts: Parts<K>,
-  { version, context }: { version: Version; context: RecordContext },
+  { version, context, id }: { version: Version; context: RecordContext; id: EntryId },
 ): EncodedRecord<K> {
-  const id = entryId(context.keys, parts.key);
   const hash = toHex(valueHash(context.keys, parts.plain));
   const stamp: Stamp = {
     epoch: version.epoch,

@@ -12,6 +12,9 @@ export const SMALL_BODY_BYTES = 1024 * 1024;
 /** Bytes. The default of `--max-blob-size`. */
 export const MAX_BLOB_BYTES = 10 * 1024 * 1024 * 1024;
 
+/** Milliseconds of acknowledged writes that `--durability relaxed` may lose with the power. */
+export const RELAXED_SYNC_MS = 1000;
+
 /** Bytes of a raw request path; longer is refused before it is looked at. */
 export const MAX_PATH_BYTES = 8 * 1024;
 

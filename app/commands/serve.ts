@@ -19,6 +19,7 @@ interface ServeFlags {
   readonly threads: number;
   readonly maxSize?: number | "none";
   readonly maxBlobSize: number;
+  readonly durability: "strict" | "relaxed";
   readonly publicUrl?: string;
   readonly allowedHost?: string[];
   readonly publicRead?: string[];
@@ -45,6 +46,10 @@ export function addServe(program: Command, context: CommandContext): void {
     )
     .option("--max-size <size>", "such as 50GiB, or none (default: 80 % of what is free)", maxSize)
     .option("--max-blob-size <size>", "largest blob", size, MAX_BLOB_BYTES)
+    .addOption(
+      new Option("--durability <how>", "relaxed: a power cut may lose the last second of writes")
+        .choices(["strict", "relaxed"]).default("strict"),
+    )
     .option("--public-url <url>", "the address that clients use, behind a proxy")
     .option("--allowed-host <name...>", "further names by which clients may call this server")
     .option("--public-read <namespace...>", "anybody may read these with a build tool")
@@ -80,6 +85,7 @@ export function addServe(program: Command, context: CommandContext): void {
         threads: flags.threads,
         maxSize: flags.maxSize,
         maxBlobSize: flags.maxBlobSize,
+        durability: flags.durability,
         publicUrl: flags.publicUrl,
         allowedHosts: flags.allowedHost ?? [],
         publicRead: flags.publicRead ?? [],

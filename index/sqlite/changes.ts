@@ -28,6 +28,8 @@ export interface VersionChange {
   readonly key: EntryKey;
   readonly stamp: Stamp;
   readonly sequence: number;
+  /** Whether it is known that no version stands there. Default: it is looked for. */
+  readonly fresh?: boolean | undefined;
 }
 
 /** Blobs that a namespace sees from here on, or no longer. */
@@ -35,6 +37,8 @@ export interface VisibleChange {
   readonly namespace: string;
   readonly linked: boolean;
   readonly blobs: readonly BlobRow[];
+  /** Whether it is known that the namespace sees none of them. Default: it is looked for. */
+  readonly fresh?: boolean | undefined;
 }
 
 /** What may be done inside {@linkcode Changes.transaction}. */
@@ -114,7 +118,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     const space = numbers.space(key);
     numbers.raiseEpoch(key.namespace, stamp.epoch);
     const alive = record.kind === "entry";
-    if (!uncount(next, record.id)) names.insert(key, record.id);
+    if (change.fresh || !uncount(next, record.id)) names.insert(key, record.id);
     const item = itemIdOfRecord(context.keys, record.body);
     const sum = recordSum(record.body);
     upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
@@ -128,7 +132,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     const no = numbers.namespace(change.namespace).no;
     toTell.push({ no, change });
     for (const { id, kind, size } of change.blobs) {
-      const old = oldSize.get(no, id);
+      const old = change.fresh ? undefined : oldSize.get(no, id);
       if (old) {
         next.blobs--;
         next.logicalBytes -= Number(old.size);

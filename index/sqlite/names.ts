@@ -6,6 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { EntryId, EntryKey } from "../../core/entry.ts";
 import type { ScanFilter } from "../scan_filter.ts";
 import { compareText } from "../../core/text_order.ts";
+import { utf8 } from "../../core/utf8.ts";
 import { nameSum } from "./row_sum.ts";
 
 /** One place of the order. */
@@ -40,7 +41,6 @@ export interface NameWriter {
   remove(key: EntryKey): void;
 }
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Writes the table. Texts are stored as UTF-8 blobs: their order is `compareText`, NUL is fine. */
@@ -183,7 +183,7 @@ function prefixEnd(prefix: Uint8Array): Uint8Array {
 }
 
 function blob(text: string): Uint8Array {
-  return encoder.encode(text);
+  return utf8(text);
 }
 
 function plain(value: unknown): string {

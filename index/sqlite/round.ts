@@ -1,13 +1,11 @@
 /** Decisions of one round: what each batch changes, as the batches before it leave things. */
 import { encodeNote } from "../../codec/audit_record.ts";
 import type { AuditNote } from "../../codec/audit_record.ts";
-import { blobKind } from "../../codec/clear_part.ts";
-import type { BlobRow } from "../../codec/clear_part.ts";
-import { chunkIdOf, entryId } from "../../codec/entry_id.ts";
+import { entryId } from "../../codec/entry_id.ts";
 import { encodeEntry, encodeTombstone } from "../../codec/entry_record.ts";
 import type { RecordContext, Version } from "../../codec/entry_record.ts";
 import { encodeVisibility } from "../../codec/visibility_record.ts";
-import { digestBytes, toHex } from "../../core/digest.ts";
+import { toHex } from "../../core/digest.ts";
 import type { Digest } from "../../core/digest.ts";
 import type {
   BlobRef,
@@ -25,6 +23,7 @@ import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.
 import { replacementOf } from "../replacement.ts";
 import type { VersionChange, VisibleChange } from "./changes.ts";
 import { factsOf, taken } from "./draft.ts";
+import { blobRow, bodyOf, gather, visibleName } from "./round_blobs.ts";
 
 /** What a decision asks of the tables and the clock. */
 export interface RoundSources {
@@ -137,23 +136,28 @@ class Step {
       this.overlay.visible.set(visibleName(namespace, digest), undefined);
       gather(gone, namespace, { digest, size });
     }
-    this.#change(gone, false);
+    this.#change(gone, { linked: false, fresh: false });
   }
 
   link({ link = [] }: IndexBatch): void {
     const seen = new Map<string, BlobRef[]>();
+    let fresh = true;
     for (const { namespace, blob } of link) {
       checkSize(blob);
-      if (this.#visibleSize(namespace, blob.digest) === blob.size) continue; // nothing new
+      const size = this.#visibleSize(namespace, blob.digest);
+      if (size === blob.size) continue; // nothing new
+      // Unlinked in this very round: its row goes before the new one comes.
+      if (size !== undefined) fresh = false;
       this.overlay.visible.set(visibleName(namespace, blob.digest), blob.size);
       gather(seen, namespace, blob);
     }
-    this.#change(seen, true);
+    this.#change(seen, { linked: true, fresh });
   }
 
   remove({ remove = [], by = "" }: IndexBatch): void {
     for (const key of remove) {
-      const before = this.#version(key);
+      const id = this.#idOf(key);
+      const before = id && this.#version(id);
       if (before?.type !== "entry") continue;
       if (key.sequence !== undefined && key.sequence !== before.entry.sequence) continue;
       const { context } = this.#sources;
@@ -188,7 +192,8 @@ class Step {
 
   async put(draft: EntryDraft): Promise<void> {
     const facts = factsOf(draft);
-    const before = this.#version(draft);
+    const id = this.#idOf(draft);
+    const before = id && this.#version(id);
     const replaced = before?.type === "entry" ? before.entry : undefined;
     if (draft.mutability === "immutable" && replaced && await this.#isComplete(replaced)) {
       throw taken(draft);
@@ -197,6 +202,7 @@ class Step {
       facts,
       this.#nextVersion(draft.namespace),
       this.#sources.context,
+      id,
     );
     const sequence = ++this.overlay.sequence;
     const entry: Entry = { ...facts, stamp, sequence, used: replaced?.used ?? 0 };
@@ -210,7 +216,7 @@ class Step {
     this.#push(record, note);
     this.#changes.push({
       type: "version",
-      change: { record, key: facts, stamp, sequence },
+      change: { record, key: facts, stamp, sequence, fresh: before === undefined },
       replacement: replaced && replacementOf(replaced, facts),
       note,
       facts,
@@ -236,10 +242,12 @@ class Step {
     return version;
   }
 
-  #version(key: EntryKey): ScanItem | undefined {
-    // A lone surrogate has no UTF-8, so its id would be another key's; such a put is refused later.
-    if (!key.key.isWellFormed()) return undefined;
-    const id = entryId(this.#sources.context.keys, key);
+  /** A lone surrogate has no UTF-8, so its id would be another key's; a put of it is refused later. */
+  #idOf(key: EntryKey): EntryId | undefined {
+    return key.key.isWellFormed() ? entryId(this.#sources.context.keys, key) : undefined;
+  }
+
+  #version(id: EntryId): ScanItem | undefined {
     const name = toHex(id);
     return this.overlay.versions.get(name) ?? this.#below.versions.get(name) ??
       this.#sources.version(id);
@@ -265,32 +273,20 @@ class Step {
     return unchanged.length === 0 || await this.#sources.present(namespace, unchanged);
   }
 
-  #change(byNamespace: Map<string, BlobRef[]>, linked: boolean): void {
+  #change(
+    byNamespace: Map<string, BlobRef[]>,
+    { linked, fresh }: { linked: boolean; fresh: boolean },
+  ): void {
     for (const [namespace, blobs] of byNamespace) {
       for (let at = 0; at < blobs.length; at += MAX_ENTRY_BLOBS) {
         const part = blobs.slice(at, at + MAX_ENTRY_BLOBS);
         const change = { namespace, linked, blobs: part };
         this.#records.push(encodeVisibility(change, this.#sources.context));
-        this.#changes.push({ type: "visible", change: { ...change, blobs: part.map(blobRow) } });
+        this.#changes.push({
+          type: "visible",
+          change: { ...change, fresh, blobs: part.map(blobRow) },
+        });
       }
     }
   }
-}
-
-function bodyOf({ blobs }: EntryFacts): Digest | undefined {
-  return blobs[0]?.digest;
-}
-
-function blobRow({ digest, size }: BlobRef): BlobRow {
-  return { kind: blobKind(size), id: chunkIdOf(digestBytes(digest)), size };
-}
-
-function gather(map: Map<string, BlobRef[]>, namespace: string, blob: BlobRef): void {
-  const blobs = map.get(namespace);
-  if (blobs) blobs.push(blob);
-  else map.set(namespace, [blob]);
-}
-
-function visibleName(namespace: string, digest: Digest): string {
-  return `${namespace} ${digest}`; // neither holds a space
 }

@@ -31,6 +31,7 @@ export class ActiveSegment {
   readonly #file: SegmentFile;
   #end: number;
   #synced: number;
+  #accepted: number;
   #broken = false;
   #looked = -Infinity;
 
@@ -38,7 +39,7 @@ export class ActiveSegment {
   constructor(identity: SegmentIdentity, file: SegmentFile, end: number) {
     this.identity = identity;
     this.#file = file;
-    this.#end = this.#synced = end;
+    this.#end = this.#synced = this.#accepted = end;
   }
 
   get number(): number {
@@ -51,6 +52,17 @@ export class ActiveSegment {
   /** Everything before is on the disk. */
   get synced(): number {
     return this.#synced;
+  }
+  /**
+   * What stands before counts: it is durable, or with relaxed durability written and soon durable.
+   * Never less than `synced`.
+   */
+  get accepted(): number {
+    return this.#accepted;
+  }
+  /** Whether something counts that the disk did not take when it was asked to keep it. */
+  get doubtful(): boolean {
+    return this.#broken && this.#accepted > this.#synced;
   }
   /**
    * Whether it can not be appended any more: what stands behind `end` could not be cut off, or
@@ -86,8 +98,13 @@ export class ActiveSegment {
     return at;
   }
 
+  /** Lets everything written count without waiting for the disk. */
+  accept(): void {
+    this.#accepted = this.#end;
+  }
+
   /**
-   * Makes everything written durable. When it throws, what was not durable before is given up for
+   * Makes everything written durable. When it throws, what did not count before is given up for
    * good: the kernel may have forgotten pages it could not write, and a second sync would not
    * say so (https://wiki.postgresql.org/wiki/Fsync_Errors).
    */
@@ -98,10 +115,10 @@ export class ActiveSegment {
       this.#file.sync();
     } catch (error) {
       this.#broken = true;
-      this.#cut(this.#synced);
+      this.#cut(this.#accepted);
       throw error;
     }
-    this.#synced = this.#end;
+    this.#synced = this.#accepted = this.#end;
   }
 
   close(): void {

@@ -32,7 +32,7 @@ export async function checkLog(
   if (!copy) return void note(0, segment.size);
   const active = pack.active.log.number === segment.number;
   // Where its records end; what is appended meanwhile is for the next time.
-  const end = active ? pack.active.log.synced : segment.applied;
+  const end = active ? pack.active.log.accepted : segment.applied;
   const from = Math.max(options.from, SEGMENT_HEADER_BYTES);
   for (const event of scanRecords(copy.read, from, end)) {
     if (event.type === "record") {

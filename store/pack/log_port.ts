@@ -29,7 +29,7 @@ export function logPort(pack: Pack, rounds: Rounds): LogPort {
 }
 
 function logEnd(pack: Pack): LogPosition {
-  return { segment: pack.active.log.number, offset: pack.active.log.synced };
+  return { segment: pack.active.log.number, offset: pack.active.log.accepted };
 }
 
 async function* scanLog(
@@ -59,7 +59,7 @@ function* recordsOfLog(
   options: { read: (offset: number, length: number) => Uint8Array<ArrayBuffer>; from: number },
 ): Generator<{ record: LogRecord; position: LogPosition }> {
   const active = pack.active.log.number === segment.number;
-  const end = active ? pack.active.log.synced : segment.applied;
+  const end = active ? pack.active.log.accepted : segment.applied;
   for (
     const event of scanRecords(options.read, Math.max(options.from, SEGMENT_HEADER_BYTES), end)
   ) {

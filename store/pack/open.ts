@@ -119,9 +119,12 @@ async function assemble(
     active: {} as Record<SegmentKind, ActiveSegment>,
     limits: { data: segmentLimit(options, "data"), log: segmentLimit(options, "log") },
     restBytes: 0,
+    measured: undefined,
+    lastMeasured: undefined,
     credit: { free: -1, bytes: 0 },
     nextNumber: Number(sequence.get()?.["seq"] ?? 0) + 1,
     onFull() {},
+    onUnsynced() {},
     fault: (point) => options.faults?.(point),
     report: (event) => options.report(event),
   };

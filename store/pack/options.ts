@@ -15,6 +15,9 @@ export interface DiskRoom {
   readonly total: number;
 }
 
+/** Whether an acknowledged write is on the disk. */
+export type Durability = "strict" | "relaxed";
+
 /** What happened to the store, for logs. */
 export type PackEvent =
   /** A late check of the tables found something; the next start makes them again. */
@@ -45,6 +48,12 @@ export interface PackWriterOptions {
   readonly segmentSize?: number | undefined;
   /** What sealing does to bodies. Default: `none`. */
   readonly compression?: "none" | "zstd" | undefined;
+  /**
+   * `strict`: what is acknowledged is on the disk. `relaxed`: it is written, and on the disk within
+   * `RELAXED_SYNC_MS`; a crash of the process loses nothing, one of the machine what came since.
+   * Default: `strict`.
+   */
+  readonly durability?: Durability | undefined;
   readonly clock: Clock;
   readonly counters: Counters;
   /** Checks SHA-256 of every chunk when it is moved. Default: only its CRC-32. */

@@ -7,6 +7,7 @@ import type { CacheError } from "../../core/errors.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { ActiveSegment, createSegmentFile, newSegmentName } from "./active.ts";
 import type { SegmentIdentity } from "./active.ts";
+import type { Measured } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import type { FaultPoint } from "./faults.ts";
 import type { Holdings } from "./holdings.ts";
@@ -33,12 +34,18 @@ export interface Pack {
   readonly limits: Readonly<Record<SegmentKind, number>>;
   /** Bytes of all segments but the active ones, and of files being made. */
   restBytes: number;
+  /** What the file system said when the round under way began; `undefined` between rounds. */
+  measured: Measured | undefined;
+  /** What it said for the last round, if that one had data: good for one round of the log. */
+  lastMeasured: Measured | undefined;
   /** Bytes deleted since the room on the disk was last seen to change: `free` may lag behind. */
   readonly credit: { free: number; bytes: number };
   /** The number of the next segment. */
   nextNumber: number;
   /** Called when a segment is full. */
   onFull(segment: SegmentIdentity): void;
+  /** Called when something counts that is not durable yet. */
+  onUnsynced(): void;
   fault(point: FaultPoint): void;
   report(event: PackEvent): void;
 }
@@ -107,6 +114,17 @@ export function sync(pack: Pack, area: SegmentKind): void {
     pack.holdings.fail(segment.number, segment.end, error);
     throw error;
   }
+}
+
+/**
+ * Ends what a round wrote to an area: from here on it counts. Durable by then, or with relaxed
+ * durability within `RELAXED_SYNC_MS`.
+ * @throws {CacheError} what `sync` throws
+ */
+export function settle(pack: Pack, area: SegmentKind): void {
+  if (pack.options.durability !== "relaxed") return sync(pack, area);
+  pack.active[area].accept();
+  pack.onUnsynced();
 }
 
 function withRoom(pack: Pack, area: SegmentKind, bytes: number): ActiveSegment {

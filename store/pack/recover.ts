@@ -138,14 +138,18 @@ export function replay(
   const { row, file, from } = segment;
   const size = file.size();
   if (size < from) fillUp(opening, segment);
-  const result = opening.tables.transaction(() =>
-    insertScanned(opening, row, {
+  const { tables } = opening;
+  const result = tables.transaction(() => {
+    // With relaxed durability the tables may have reached the disk before the segment: a row of
+    // bytes that never did would keep them from being written again.
+    for (const { kind, id, ...at } of tables.rowsOf(row.number, from)) tables.remove(kind, id, at);
+    return insertScanned(opening, row, {
       read: (offset, length) => file.read(offset, length),
       from,
       end: size,
       endsTorn: !opening.rebuilds,
-    })
-  );
+    });
+  });
   if (size > result.end) file.truncate(result.end);
   // Whoever wrote these records may have died before he synced them; from here on they are taken
   // for durable, and a put of the same bytes would rely on them.

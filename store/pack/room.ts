@@ -4,7 +4,8 @@ import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { formatSize } from "../../core/units.ts";
-import { diskBytes } from "./disk_bytes.ts";
+import { diskBytes, measure } from "./disk_bytes.ts";
+import type { Measured } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { evictOne } from "./evict.ts";
 import { reserveOf } from "./options.ts";
@@ -22,8 +23,12 @@ export function neededBytes(records: readonly Pick<PlainRecord, "body">[]): numb
 }
 
 /** Whether so many bytes may be written now. */
-export function hasRoom(pack: Pack, bytes: number): boolean {
-  return deficit(pack, bytes) <= 0;
+export function hasRoom(
+  pack: Pack,
+  bytes: number,
+  measured = pack.measured ?? measure(pack),
+): boolean {
+  return deficit(pack, bytes, measured) <= 0;
 }
 
 /** @throws {CacheError} `quota_exceeded` when so many bytes may not be written now */
@@ -34,7 +39,7 @@ export function checkRoom(pack: Pack, bytes: number): void {
 /** The same for log records, which may go a little further. */
 export function checkLogRoom(pack: Pack, bytes: number): void {
   const grace = (pack.options.maxSize ?? 0) * LOG_GRACE;
-  if (deficit(pack, bytes) > grace) throw noRoom(pack, bytes);
+  if (deficit(pack, bytes, pack.measured ?? measure(pack)) > grace) throw noRoom(pack, bytes);
 }
 
 /**
@@ -68,11 +73,11 @@ function endActive(pack: Pack): void {
   }
 }
 
-function deficit(pack: Pack, bytes: number): number {
-  const { maxSize, reserve } = pack.options;
+function deficit(pack: Pack, bytes: number, measured: Measured): number {
+  const { maxSize } = pack.options;
   if (maxSize === undefined) return 0;
-  const over = diskBytes(pack) + bytes - maxSize;
-  const room = reserve();
+  const over = diskBytes(pack, measured) + bytes - maxSize;
+  const { room } = measured;
   if (!room) return over;
   const { credit } = pack;
   if (credit.free !== room.free) {

@@ -1,10 +1,10 @@
 /** One round of the group commit. */
 import { CacheError } from "../../core/errors.ts";
 import type { DataRecord } from "../../core/record.ts";
-import { diskBytes } from "./disk_bytes.ts";
+import { diskBytes, measure } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import type { Holding, Upload } from "./holdings.ts";
-import { seconds, sync } from "./pack.ts";
+import { seconds, settle } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { recordKey } from "./places.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
@@ -30,14 +30,32 @@ export async function runRound(
   logs: readonly LogRequest[],
 ): Promise<void> {
   const bytes = neededBytes([...commits, ...logs].flatMap((request) => [...request.records]));
-  if (!hasRoom(pack, bytes)) {
+  // The log's part of a put follows its data at once: what was measured for that is near enough.
+  let measured = (commits.length === 0 ? pack.lastMeasured : undefined) ?? measure(pack);
+  pack.lastMeasured = commits.length > 0 ? measured : undefined;
+  if (!hasRoom(pack, bytes, measured)) {
     // Not swallowed: each request is checked by itself below, and a small one may fit where all
     // together do not.
     await makeRoom(pack, bytes).catch((error) => {
       if (!(error instanceof CacheError)) throw error;
     });
+    measured = measure(pack);
   }
   // From here on nothing waits: the state of the store does not change under the round.
+  pack.measured = measured;
+  try {
+    work(pack, commits, logs);
+  } finally {
+    pack.measured = undefined;
+  }
+}
+
+/** What a round does in one turn, once there is room for it. */
+function work(
+  pack: Pack,
+  commits: readonly CommitRequest[],
+  logs: readonly LogRequest[],
+): void {
   const heard = commits.map((request) => hear(pack, request));
   write(pack, heard);
   syncData(pack, heard);
@@ -117,7 +135,7 @@ function syncData(pack: Pack, heard: readonly Heard[]): void {
   });
   if (!waits) return;
   try {
-    sync(pack, "data");
+    settle(pack, "data");
     pack.fault("commit.after_sync");
   } catch (error) {
     // `sync` has failed the uploads that lost something; a fault behind it fails all.
@@ -138,12 +156,17 @@ function some<T>(all: Iterable<T>, good: (one: T) => boolean): boolean {
   return false;
 }
 
-/** Makes the rows of all that is durable. */
+/**
+ * Makes the rows of all that is durable. The log has none: how far the tables know it only spares
+ * the next start a few records, so a round of nothing else leaves them alone.
+ */
 function apply(pack: Pack, heard: readonly Heard[]): void {
+  if (heard.length === 0) return;
   const { tables, active } = pack;
   const used = seconds(pack);
   const kept: Holding[] = [];
-  const durable = heard.some(({ upload }) => !upload.failed && isBehind(pack, upload));
+  const applied = tables.segment(active.data.number)?.applied ?? 0;
+  const durable = heard.some(({ upload }) => !upload.failed && isBehind(pack, upload, applied));
   try {
     pack.fault("commit.before_tables");
     tables.transaction(() => {
@@ -174,8 +197,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
  * was ended since it was written, or before what the tables say they know of the active one. Its
  * row must reach the disk before it is acknowledged; all others are found again by a replay.
  */
-function isBehind({ active, holdings, tables }: Pack, upload: Upload): boolean {
-  const applied = tables.segment(active.data.number)?.applied ?? 0;
+function isBehind({ active, holdings }: Pack, upload: Upload, applied: number): boolean {
   return some(
     holdings.of(upload),
     (holding) => holding.state === "pending" && !holding.waitsIn(active.data.number, applied),

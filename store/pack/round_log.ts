@@ -2,7 +2,7 @@
 import type { CacheError } from "../../core/errors.ts";
 import type { LogPosition, LogRecord } from "../../core/record.ts";
 import { packError } from "./errors.ts";
-import { place, plainStored, sync } from "./pack.ts";
+import { place, plainStored, settle } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
 import { checkLogRoom, neededBytes } from "./room.ts";
@@ -44,7 +44,7 @@ export function writeLog(
   }
   try {
     pack.fault("log.after_write");
-    sync(pack, "log");
+    settle(pack, "log");
     pack.fault("log.after_sync");
   } catch (thrown) {
     const error = packError(thrown, "append", "log records");

@@ -7,12 +7,14 @@ import { eachId } from "../../core/id_pages.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import type { LateCheck } from "../../core/late_check.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
+import { closePack } from "./close.ts";
 import { packCare } from "./care.ts";
 import type { PackCare } from "./care.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { LazySync } from "./lazy_sync.ts";
 import { lateCheck } from "./late_check.ts";
 import { logPort } from "./log_port.ts";
 import { openPack } from "./open.ts";
@@ -38,7 +40,7 @@ const TOUCH_FLUSH_MS = 1000;
 
 /**
  * Appends, commits and looks after records; one instance a store, on one thread. What it resolved
- * is on the disk.
+ * is on the disk (soon, with relaxed durability).
  */
 export interface PackWriter extends AsyncDisposable {
   /**
@@ -105,6 +107,7 @@ class Writer implements PackWriter {
   readonly #rounds: Rounds;
   readonly #reader: ChunkSource;
   readonly #stop = new AbortController();
+  readonly #lazySync: LazySync;
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
@@ -123,6 +126,7 @@ class Writer implements PackWriter {
     this.log = logPort(pack, this.#rounds);
     this.care = packCare(pack);
     pack.onFull = () => this.#sealSoon();
+    this.#lazySync = new LazySync(pack);
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
   }
 
@@ -243,30 +247,11 @@ class Writer implements PackWriter {
     this.#stop.abort();
     await this.#flusher;
     await this.#rounds.idle();
+    await this.#lazySync.close();
     await pack.jobs.close();
     await this.#reader[Symbol.asyncDispose]();
-    try {
-      this.#flushQuietly();
-      const { data, log } = pack.active;
-      data.sync();
-      log.sync();
-      // After a clean stop nobody looks for files that the tables do not know.
-      pack.files.sync();
-      pack.fault("close.before_clean");
-      pack.tables.transaction(() => {
-        for (const { number, synced } of [data, log]) {
-          pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
-        }
-        pack.tables.setMeta("clean", pack.unchecked ? 0 : 1);
-      }, { durable: true });
-      pack.fault("close.after_clean");
-    } catch (error) {
-      throw packError(error, "close", "the store");
-    } finally {
-      pack.active.data.close();
-      pack.active.log.close();
-      pack.tables.close();
-    }
+    this.#flushQuietly();
+    closePack(pack);
   }
 
   #sealSoon(): void {
