@@ -163,7 +163,7 @@ export interface IndexWriter extends EntryIndex {
   /** Ids of all entries, for readers on any thread; of use once {@linkcode learn} is through. */
   readonly filter: KeyFilter;
   /** Reads the ids that are here into {@linkcode filter}, in small steps. A close ends it. */
-  learn(): Promise<void>;
+  learn(signal?: AbortSignal): Promise<void>;
   /**
    * Tells the table who sees which blob from now on, and reads what is visible already into it, in
    * small steps.
