@@ -94,6 +94,27 @@ async function endsStranger(
   });
 }
 
+Deno.test(
+  "listen() refuses a header above 64 KiB without asking anybody, however it goes on",
+  linux,
+  async () => {
+    let asked = 0;
+    const handler: Handler = () => {
+      asked++;
+      return new Response("hello");
+    };
+    await withListener({ handler }, async (listener) => {
+      for (const end of ["\r\n\r\n", ""]) {
+        using client = await RawClient.to(listener);
+        // What it hangs up on may be noticed while it is sent.
+        await client.send(`${HALF}X-Long: ${"a".repeat(100_000)}${end}`).catch(() => {});
+        assert.match(await client.read(), /^(HTTP\/1\.1 4\d\d |$)/);
+      }
+      assert.equal(asked, 0);
+    });
+  },
+);
+
 Deno.test("listen() ends a connection whose answer was given up", linux, async () => {
   for (const open of [true, false]) {
     const clock = new ManualClock();
