@@ -77,6 +77,8 @@ async function verify(
     const id = row.id ? row.id.toHex() : "unreadable";
     tell(`segment ${row.segment}, byte ${row.offset}`, `${row.kind ?? "record"} ${id} is damaged`);
   }
+  // Before anything is dropped: where only a row of the tables was wrong, the record is found again.
+  const { logDamaged } = repair ? await packs.care.mend({ signal }) : { logDamaged: false };
   const broken = damaged.length === 0 ? { lost: [], entries: [] } : await brokenBy(parts, signal);
   for (const { namespace, blob } of broken.lost) {
     tell(`blob ${blob.digest}`, `lost in ${namespace}`);
@@ -90,7 +92,6 @@ async function verify(
   if (repair) {
     repaired = damaged.length + broken.lost.length + broken.entries.length + audit.problems.length;
     await drop(parts, broken);
-    const { logDamaged } = await packs.care.mend({ signal });
     // The index holds all that the log says: it writes a new one.
     if (logDamaged) await index.compact({ force: true });
     packs.forgetDamage();

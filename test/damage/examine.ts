@@ -32,6 +32,8 @@ export interface Allowed extends Touched {
   readonly replayed: boolean;
   /** A file is gone, and with it all that ever named it: nothing is left that could tell. */
   readonly traceless: boolean;
+  /** Only the tables are damaged: what is missing because of them, a repair finds again. */
+  readonly tables: boolean;
 }
 
 const SMALL_READ = 2_000_000;
@@ -109,14 +111,17 @@ export async function examine(dir: string, world: World, allowed: Allowed): Prom
   await using _closed = engine;
   const missing = await readWorld(engine, world, allowed);
   const lost = missing.blobs.size + missing.entries.size;
-  holdToBound(missing, allowed, world);
+  if (!allowed.tables) holdToBound(missing, allowed, world);
   // The writer looks for itself at what readers found, in tasks of its own.
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-  const told = await holdToAlarm(engine, { lost: allowed.traceless ? 0 : lost, lines });
+  const told = await holdToAlarm(engine, {
+    lost: allowed.traceless || allowed.tables ? 0 : lost,
+    lines,
+  });
   const report = await engine.maintenance.verify();
   if (!allowed.traceless && !isTorn(lines)) holdToReport(report, missing);
   const repaired = await engine.maintenance.verify({ repair: true });
-  assert.equal(repaired.lost, report.lost, "a look changed what is lost");
+  if (!allowed.tables) assert.equal(repaired.lost, report.lost, "a look changed what is lost");
   const clean = await engine.maintenance.verify();
   assert.deepEqual(
     [clean.quarantined, clean.lost, clean.broken_entries, clean.audit_damaged, clean.problems],
@@ -124,8 +129,9 @@ export async function examine(dir: string, world: World, allowed: Allowed): Prom
     "verify --repair leaves something",
   );
   const after = await readWorld(engine, world, allowed);
-  assert.deepEqual([...after.blobs], [...missing.blobs], "the repair lost or found a blob");
-  await storeAgain(engine, world, missing);
+  if (allowed.tables) holdToBound(after, allowed, world);
+  else assert.deepEqual([...after.blobs], [...missing.blobs], "the repair lost or found a blob");
+  await storeAgain(engine, world, after);
   await engine[Symbol.asyncDispose]();
   // All of it is still so after a start, which has nothing to complain about.
   const second: string[] = [];
