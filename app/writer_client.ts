@@ -7,7 +7,7 @@ import { PACKED_MESSAGE_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { CommitAnswer, CommitCall } from "./packed_commits.ts";
-import { packCommits, PACKED_MESSAGE_BYTES, packedBytes, resultOf } from "./packed_commits.ts";
+import { packCommits, packedBytes, resultOf } from "./packed_commits.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 import { TouchBatch } from "./touch_batch.ts";
 
