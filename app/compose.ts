@@ -6,6 +6,7 @@ import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
+import { CacheError, toCacheError } from "../core/errors.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
@@ -25,7 +26,7 @@ import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
-import { ensureStoreFolder } from "./store_format.ts";
+import { ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
@@ -58,9 +59,32 @@ export function openFolder(dir: string, options: EngineOptions): Promise<Opened>
  * @throws {CacheError} `conflict` when another process has it open, `unsupported`, `corrupt`
  */
 export async function openEngine(dir: string, options: EngineOptions): Promise<Engine> {
+  try {
+    return await compose(dir, options);
+  } catch (thrown) {
+    throw withHint(toCacheError(thrown, "store.open"));
+  }
+}
+
+/** Who cannot open his store is always told what to do next. */
+function withHint(error: CacheError): CacheError {
+  if (error.hint !== undefined) return error;
+  const { kind, message, retry, operation, context } = error;
+  return new CacheError(kind, message, {
+    retry,
+    ...(operation === undefined ? {} : { operation }),
+    context,
+    cause: error,
+    hint: "restore what is named from a backup, or move it aside; " +
+      "docs/storage_format.md says which files are made anew",
+  });
+}
+
+async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const { clock, report = () => {} } = options;
   await using stack = new AsyncDisposableStack();
   await ensureStoreFolder(dir);
+  await refuseLostKeys(dir);
   stack.use(await lockFolder(dir, `${Deno.build.os} process ${Deno.pid}`));
   const folder = await Deno.realPath(dir);
   const paths = pathsOf(folder);
@@ -75,6 +99,12 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     bringFile: options.adminTokenFile,
   });
 
+  const alarm = (error: CacheError) => {
+    const damage = error.kind === "corrupt";
+    // What was set aside and made anew counts as damage, like a record.
+    if (damage) counters.add("quarantined");
+    report(`${damage ? "ALARM: " : ""}${error.message}`);
+  };
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
@@ -121,7 +151,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       clock,
       audit: { dir: paths.audit, limits: auditLimits(maxSize) },
       present,
-      report: (error) => report(error.message),
+      report: alarm,
     }),
   );
   audited = () => index.auditBytes();
@@ -131,7 +161,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
       path: paths.usage,
       context,
       clock,
-      report: (error) => report(error.message),
+      report: alarm,
     }),
   );
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
@@ -146,7 +176,7 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     filter: index.filter,
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
-    report: (error) => report(error.message),
+    report: alarm,
   }));
   const owned = stack.move();
   return new Engine({
@@ -180,7 +210,20 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
     threads,
     known: { entries: index.filter.buffer },
     learn: () => index.learn(),
-    facts: () => ({ quarantined: packs.stats().quarantined, segments: packs.stats().segments }),
+    scrub: {
+      step: (signal) => packs.care.scrub({ signal }),
+      status: () => chunks.scrub(),
+    },
+    facts: () => {
+      const { quarantined, segments } = packs.stats();
+      const scrub = chunks.scrub();
+      return {
+        // What is known of damaged places, or what was found by this process.
+        quarantined: Math.max(quarantined, counters.get("quarantined")),
+        segments,
+        ...(scrub ? { scrub } : {}),
+      };
+    },
     close: () => owned.disposeAsync(),
   });
 }

@@ -113,11 +113,13 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
       log.log(event);
     },
     metricsText: () => port.call<string>("metrics", {}),
+    takesParts: true,
     publicRead: new Set(config.publicRead),
     limits: { maxBlobSize: config.maxBlobSize, maxSize: config.maxSize },
     version: VERSION,
     backend: BACKEND,
     disk: () => diskRoom(config.dir),
+    scrub: () => chunks.scrub(),
     uptimeSeconds: () => (clock.now() - config.started) / 1000,
   });
   const owned = stack.move();

@@ -6,6 +6,8 @@ import type { Counters } from "../core/counters.ts";
 import type { Insight, UsageQuery } from "../core/insight.ts";
 import type { Principal } from "../core/policy.ts";
 import { VERBS } from "../core/policy.ts";
+import type { ScrubStatus } from "../core/scrub.ts";
+import type { ScrubStep } from "../store/pack/scrub.ts";
 import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
@@ -31,6 +33,10 @@ export interface EngineParts {
   readonly known: KnownBuffers;
   /** Reads what is stored into the memory of `known`; a close ends it. */
   learn(): Promise<void>;
+  readonly scrub: {
+    step(signal: AbortSignal): Promise<ScrubStep>;
+    status(): ScrubStatus | undefined;
+  };
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -105,6 +111,10 @@ export class Engine implements Opened {
       expires: undefined,
       backend: BACKEND,
     });
+  }
+  /** Reads on in the background, about 1 MiB a step; see `store/pack/scrub.ts`. */
+  get scrub(): EngineParts["scrub"] {
+    return this.#parts.scrub;
   }
   /** Adds rare work that serving threads may ask for by name. */
   addOperation(name: string, work: (argument: unknown) => Promise<unknown>): void {

@@ -9,6 +9,7 @@ import { isKind } from "../core/errors.ts";
 import { MemoryIndex } from "../index/memory.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
 import { MemoryChunkStore } from "../store/cas/memory_chunks.ts";
+import { Blocks } from "../store/cas/blocks.ts";
 import { idOf, Presence } from "../store/cas/presence.ts";
 import { receive } from "../store/cas/receive.ts";
 import { noise } from "../test/suites/blob_store_asks.ts";
@@ -23,6 +24,7 @@ const text = (of: string) => new TextEncoder().encode(of);
 function world() {
   const store = new MemoryChunkStore();
   const presence = new Presence(store);
+  const blocks = new Blocks({ losses: () => store.losses() });
   const index: MemoryIndex = new MemoryIndex({
     ...indexWorld().options(() => store),
     // As in the real stack: visible, and all bytes here.
@@ -69,6 +71,7 @@ function world() {
         chunks: store,
         visibility: store,
         presence,
+        blocks,
         port,
         maxBlobSize: LIMIT,
       });

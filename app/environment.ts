@@ -27,6 +27,8 @@ export interface Environment {
   /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
   readonly interrupted: AbortSignal;
   readonly clock: Clock;
+  /** How many processors this process may use. */
+  readonly cores: number;
 }
 
 /** The process itself. Disposing it takes the signal handlers away. */
@@ -65,6 +67,7 @@ export function systemEnvironment(): Environment & Disposable {
     },
     interrupted: controller.signal,
     clock: systemClock,
+    cores: navigator.hardwareConcurrency,
     [Symbol.dispose]() {
       if (controller.signal.aborted) return;
       for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);

@@ -1,4 +1,5 @@
 /** Work on a store as a whole: what packs and index can only tell together. */
+import { MAX_LOST_BLOBS } from "../core/cache.ts";
 import type { GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
 import type { ChunkSource, WriterPort } from "../core/chunk_store.ts";
 import type { Digest } from "../core/digest.ts";
@@ -89,7 +90,7 @@ async function verify(
   if (repair) {
     repaired = damaged.length + broken.lost.length + broken.entries.length + audit.problems.length;
     await drop(parts, broken);
-    const { logDamaged } = await packs.mend({ signal });
+    const { logDamaged } = await packs.care.mend({ signal });
     // The index holds all that the log says: it writes a new one.
     if (logDamaged) await index.compact({ force: true });
     packs.forgetDamage();
@@ -107,6 +108,8 @@ async function verify(
     repaired,
     audit_rows: audit.rows,
     audit_damaged: audit.problems.length,
+    lost_blobs: broken.lost.slice(0, MAX_LOST_BLOBS)
+      .map(({ namespace, blob: { digest, size } }) => ({ namespace, digest, size })),
     problems,
   };
 }

@@ -6,7 +6,8 @@ import type { PackEvent } from "../store/pack/options.ts";
 export function describePackEvent(event: PackEvent): string | undefined {
   switch (event.type) {
     case "rebuilt":
-      return `the tables of the packs were made again (${event.reason}): ` +
+      return `${event.damaged ? "ALARM: " : ""}` +
+        `the tables of the packs were made again (${event.reason}): ` +
         `${event.records} records in ${event.segments} segments`;
     case "recovered":
       return `recovered segment ${event.segment} after an unclean stop: ` +

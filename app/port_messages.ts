@@ -5,11 +5,13 @@ import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { EntryId } from "../core/entry.ts";
+import type { CommitAnswer, PackedCommits } from "./packed_commits.ts";
 
 /** From a serving thread. `call` numbers what wants an answer. */
 export type PortRequest =
   | { readonly type: "append"; readonly call: number; upload: string; records: DataRecord[] }
   | { readonly type: "commit"; readonly call: number; batch: CommitBatch }
+  | { readonly type: "commits"; readonly packed: PackedCommits }
   | { readonly type: "abort"; readonly call: number; upload: string }
   | { readonly type: "touch"; kind: DataKind; ids: Bytes[] }
   | { readonly type: "touch_entries"; ids: EntryId[]; at: number }
@@ -20,6 +22,7 @@ export type PortRequest =
 export type PortAnswer =
   | { readonly type: "done"; readonly call: number; result: unknown }
   | { readonly type: "failed"; readonly call: number; error: PlainError }
+  | { readonly type: "committed"; readonly answers: readonly CommitAnswer[] }
   | { readonly type: "retire"; segments: number[] };
 
 /** The result of each kind of request. */

@@ -10,6 +10,7 @@ import type { Environment } from "./environment.ts";
 import { metricsPage } from "./metrics.ts";
 import type { Output } from "./output.ts";
 import { describeReach, urlOf } from "./reachability.ts";
+import { Scrubber } from "./scrubber.ts";
 import { ServingThreads } from "./serving_threads.ts";
 
 /** Settings of `serve`. */
@@ -26,6 +27,8 @@ export interface ServeOptions {
   readonly publicRead: readonly string[];
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly accessLog: AccessLogMode;
+  /** Bytes per second that the scrub may read; `none` for no scrub. */
+  readonly scrubRate: number | "none";
   /** A file with an administrator's token to take instead of making one. */
   readonly adminTokenFile: string | undefined;
 }
@@ -89,6 +92,17 @@ export async function serve(
   stack.defer(() => Deno.remove(addressFile));
   await announce(output, engine.adminTokenFile, listening, engine.dir);
 
+  if (options.scrubRate !== "none") {
+    stack.use(
+      new Scrubber({
+        rate: options.scrubRate,
+        clock,
+        counters: engine.counters,
+        ...engine.scrub,
+        report: (line) => output.log(line),
+      }),
+    );
+  }
   const timer = setInterval(() => {
     if (summary.requests > 0 && options.accessLog !== "none") output.note(summaryLine(summary));
     Object.assign(summary, emptySummary());

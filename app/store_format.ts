@@ -40,6 +40,34 @@ export async function ensureStoreFolder(dir: string): Promise<{ created: boolean
   return { created: false };
 }
 
+/** Keys, each with what is made behind it and means nothing without it. */
+const KEYS = [["domain.key", "active"], ["server.key", "auth.sqlite"]] as const;
+
+/**
+ * Makes sure that no key is missing of a store that was in use: a new one would make all that was
+ * made with the old one unreadable, without a word.
+ * @throws {CacheError} `corrupt`
+ */
+export async function refuseLostKeys(dir: string): Promise<void> {
+  for (const [key, needs] of KEYS) {
+    if (await isThere(`${dir}/${key}`) || !await isThere(`${dir}/${needs}`)) continue;
+    throw new CacheError("corrupt", `Cannot open the store "${dir}": its "${key}" is gone`, {
+      operation: "format.keys",
+      hint: `restore it from a backup; to begin anew, name another --dir`,
+    });
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return false;
+    throw toCacheError(thrown, "format.keys");
+  }
+}
+
 async function makeFolder(dir: string): Promise<void> {
   try {
     await Deno.mkdir(dir, { recursive: true, mode: 0o700 });

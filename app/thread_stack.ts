@@ -9,6 +9,7 @@ import type { CacheError } from "../core/errors.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
+import { Blocks } from "../store/cas/blocks.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { receive } from "../store/cas/receive.ts";
@@ -46,6 +47,10 @@ export interface ThreadStack extends AsyncDisposable {
 export function openThreadStack(options: ThreadStackOptions): ThreadStack {
   const { chunks, port, clock, counters, maxBlobSize } = options;
   const presence = new Presence(chunks);
+  const blocks = new Blocks({
+    losses: () => chunks.losses(),
+    held: () => counters.get("answer_bytes"),
+  });
   const present: Present = (namespace, blobs) =>
     blobsPresent(namespace, blobs, { presence, visibility: index.visibility });
   const index = openIndexReader({
@@ -63,7 +68,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     port,
     counters,
     openBlobs: (namespace) =>
-      createCasStore({ namespace, chunks, visibility, presence, port, maxBlobSize }),
+      createCasStore({ namespace, chunks, visibility, presence, blocks, port, maxBlobSize }),
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),

@@ -9,7 +9,7 @@ const MAX_GATHERED = 20_000;
 /** Gathers ids by name; the same id counts once. */
 export class TouchBatch<Name extends string> {
   readonly #send: (name: Name, ids: Bytes[]) => void;
-  readonly #ids = new Map<Name, Map<string, Bytes>>();
+  readonly #ids = new Map<Name, Map<number, Bytes>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(send: (name: Name, ids: Bytes[]) => void) {
@@ -20,8 +20,10 @@ export class TouchBatch<Name extends string> {
     if (!gathered) this.#ids.set(name, gathered = new Map());
     for (const id of ids) {
       if (gathered.size >= MAX_GATHERED) break;
-      // 8 of the 32 bytes tell ids apart well enough: a mix-up only makes a record look unused.
-      gathered.set(String.fromCharCode(...id.subarray(0, 8)), id);
+      // 6 of the 32 bytes tell ids apart well enough: a mix-up only makes a record look unused.
+      let key = 0;
+      for (let n = 0; n < 6; n++) key = key * 256 + id[n]!;
+      gathered.set(key, id);
     }
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.flush(), TOUCH_SEND_MS);

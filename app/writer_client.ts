@@ -2,16 +2,23 @@
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, fromPlainError, toCacheError } from "../core/errors.ts";
-import type { EntryId } from "../core/entry.ts";
+import type { EntryDraft, EntryId } from "../core/entry.ts";
+import { PACKED_MESSAGE_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
+import type { CommitAnswer, CommitCall } from "./packed_commits.ts";
+import { packCommits, packedBytes, resultOf } from "./packed_commits.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 import { TouchBatch } from "./touch_batch.ts";
 
 interface Waiting {
   resolve(result: unknown): void;
   reject(error: CacheError): void;
+  /** What the writer's answer is completed with. */
+  readonly draft?: EntryDraft | undefined;
 }
+
+const SEND = "writer.send";
 
 type WithoutCall<T> = T extends { readonly call: number } ? Omit<T, "call"> : never;
 
@@ -21,7 +28,10 @@ export interface WriterClientOptions {
   readonly onRetire?: (segments: readonly number[]) => void;
 }
 
-/** Talks to the writer's thread. Bodies of records are transferred, not copied. */
+/**
+ * Talks to the writer's thread. Bodies of records are transferred, not copied, except those of
+ * small commits, which go together once a turn.
+ */
 export class WriterClient implements WriterPort {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
@@ -32,14 +42,20 @@ export class WriterClient implements WriterPort {
   #touchedAt = 0;
   #calls = 0;
   #closed = false;
+  #gathered: CommitCall[] = [];
+  #gatheredBytes = 0;
+  #sending: ReturnType<typeof setImmediate> | undefined;
 
   constructor(port: MessagePort, options: WriterClientOptions = {}) {
     this.#port = port;
     port.onmessage = (event: MessageEvent<PortAnswer>) => {
       const answer = event.data;
       if (answer.type === "retire") return options.onRetire?.(answer.segments);
-      const waiting = this.#waiting.get(answer.call);
-      this.#waiting.delete(answer.call);
+      if (answer.type === "committed") {
+        for (const one of answer.answers) this.#answered(one);
+        return;
+      }
+      const waiting = this.#take(answer.call);
       if (answer.type === "done") waiting?.resolve(answer.result);
       else waiting?.reject(fromPlainError(answer.error));
     };
@@ -51,6 +67,8 @@ export class WriterClient implements WriterPort {
   }
 
   async commit(batch: CommitBatch): Promise<CommitResult> {
+    const bytes = packedBytes(batch);
+    if (bytes !== undefined && !this.#closed) return await this.#gather(batch, bytes);
     const records = batch.records?.map(ownBody);
     const own = records ? { ...batch, records } : batch;
     return await this.#ask({ type: "commit", batch: own }, buffersOf(records)) as CommitResult;
@@ -85,6 +103,8 @@ export class WriterClient implements WriterPort {
     if (!this.#closed) {
       this.#touches.flush();
       this.#closed = true;
+      clearImmediate(this.#sending);
+      this.#gathered = [];
       this.#port.close();
       for (const waiting of this.#waiting.values()) {
         waiting.reject(new CacheError("unavailable", "Cannot write: the server is stopping"));
@@ -92,6 +112,57 @@ export class WriterClient implements WriterPort {
       this.#waiting.clear();
     }
     return Promise.resolve();
+  }
+
+  /**
+   * Sends it with the others of this turn of the event loop. Not of one microtask: each request of
+   * a client has its own, and there would never be two.
+   */
+  #gather(batch: CommitBatch, bytes: number): Promise<CommitResult> {
+    const call = ++this.#calls;
+    const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
+    this.#waiting.set(call, {
+      resolve: resolve as Waiting["resolve"],
+      reject,
+      draft: batch.entry,
+    });
+    if (this.#gatheredBytes + bytes > PACKED_MESSAGE_BYTES) this.#sendGathered();
+    this.#gathered.push({ call, batch });
+    this.#gatheredBytes += bytes;
+    this.#sending ??= setImmediate(() => this.#sendGathered());
+    return promise;
+  }
+
+  #sendGathered(): void {
+    clearImmediate(this.#sending);
+    this.#sending = undefined;
+    const calls = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    if (calls.length > 0) this.#send(calls);
+  }
+
+  #send(calls: readonly CommitCall[]): void {
+    try {
+      const packed = packCommits(calls);
+      this.#port.postMessage({ type: "commits", packed }, [packed.bytes.buffer]);
+    } catch (thrown) {
+      // None of them has left. One alone is the one that can not be sent.
+      if (calls.length === 1) this.#take(calls[0]!.call)?.reject(toCacheError(thrown, SEND));
+      else for (const call of calls) this.#send([call]);
+    }
+  }
+
+  #answered(answer: CommitAnswer): void {
+    const waiting = this.#take(answer.call);
+    if ("error" in answer) waiting?.reject(fromPlainError(answer.error));
+    else waiting?.resolve(resultOf(answer, waiting.draft));
+  }
+
+  #take(call: number): Waiting | undefined {
+    const waiting = this.#waiting.get(call);
+    this.#waiting.delete(call);
+    return waiting;
   }
 
   #tell(request: PortRequest): void {
@@ -110,7 +181,7 @@ export class WriterClient implements WriterPort {
     } catch (thrown) {
       // It never left, so nobody will answer.
       this.#waiting.delete(call);
-      reject(toCacheError(thrown, "writer.send"));
+      reject(toCacheError(thrown, SEND));
     }
     return promise;
   }

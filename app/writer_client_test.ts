@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, isKind } from "../core/errors.ts";
-import type { EntryId } from "../core/entry.ts";
+import type { Entry, EntryDraft, EntryId } from "../core/entry.ts";
+import { PACKED_COMMIT_BYTES } from "../core/limits.ts";
 import type { DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import { draft } from "../test/suites/metadata_index_world.ts";
@@ -20,8 +21,15 @@ interface Connected extends AsyncDisposable {
   readonly touched: { readonly ids: readonly EntryId[]; readonly at: number }[];
   readonly places: DamagedPlace[];
   readonly retired: (readonly number[])[];
+  /** Types of the messages that the writer's thread had, and of those that it sent. */
+  readonly messages: string[];
+  readonly answers: string[];
   /** Makes the next work fail, or wait. */
   next: () => Promise<void>;
+  /** What a commit is answered. */
+  result: (batch: CommitBatch) => CommitResult;
+  /** Hears of the records of commits as they are, not copied. */
+  keep: (records: readonly DataRecord[]) => void;
 }
 
 const RESULT: CommitResult = { put: undefined, removed: 3 };
@@ -43,8 +51,9 @@ function connect(): Connected {
     async commit(batch) {
       calls.push(`commit ${batch.upload}`);
       batches.push({ ...batch, records: copied(batch.records ?? []) });
+      connected.keep(batch.records ?? []);
       await connected.next();
-      return RESULT;
+      return connected.result(batch);
     },
     async abort(upload) {
       calls.push(`abort ${upload}`);
@@ -60,6 +69,10 @@ function connect(): Connected {
     operations: { double: (n) => Promise.resolve(Number(n) * 2) },
   });
   const client = new WriterClient(port2, { onRetire: (segments) => void retired.push(segments) });
+  const messages: string[] = [];
+  port1.addEventListener("message", ({ data }) => void messages.push(data.type));
+  const answers: string[] = [];
+  port2.addEventListener("message", ({ data }) => void answers.push(data.type));
   const connected: Connected = {
     client,
     served,
@@ -69,7 +82,11 @@ function connect(): Connected {
     touched,
     places,
     retired,
+    messages,
+    answers,
     next: () => Promise.resolve(),
+    result: () => RESULT,
+    keep: () => {},
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
       connected.next = () => Promise.resolve();
@@ -77,6 +94,11 @@ function connect(): Connected {
     },
   };
   return connected;
+}
+
+function stamped({ mutability: _, ...facts }: EntryDraft, sequence: number): Entry {
+  const stamp = { epoch: 1, hlc: 5n, device: "0123456789abcdef", valueHash: "ab" };
+  return { ...facts, stamp, sequence, used: 3 };
 }
 
 /** Bodies are the writer's only until it has answered. */
@@ -135,8 +157,75 @@ Deno.test("WriterClient moves whole buffers, and copies what is a view of a larg
   assert.deepEqual([...large], [7, 8, 9, 10], "the rest of the buffer is its owner's");
   assert.deepEqual(c.appended.map(({ body }) => [...body]), [[1, 2, 3], [8, 9], [5, 5], [5, 5]]);
   const small = new Uint8Array([4]);
-  await c.client.commit({ records: [record(small)] });
-  assert.equal(small.length, 0);
+  const big = new Uint8Array(PACKED_COMMIT_BYTES).fill(6);
+  await Promise.all([small, big].map((body) => c.client.commit({ records: [record(body)] })));
+  assert.deepEqual([small.length, big.length], [1, 0], "small bodies are copied");
+  const sizes = c.batches.map(({ records = [] }) => records[0]?.body.length);
+  assert.deepEqual(sizes.sort(), [1, PACKED_COMMIT_BYTES]);
+});
+
+Deno.test("WriterClient sends the small commits of one turn together, and each has its own answer", async () => {
+  await using c = connect();
+  c.result = (batch) => {
+    const { entry } = batch;
+    if (!entry) return RESULT;
+    if (entry.key === "2") throw new CacheError("conflict", "taken");
+    const put = { entry: stamped(entry, 7), replaced: stamped(draft("before"), 6) };
+    return { put, removed: 0 };
+  };
+  const entries = ["0", "1", "2", "3"].map((key) => draft(key, { tags: [key], cost: 5 }));
+  const results = await Promise.allSettled(
+    entries.map((entry, n) =>
+      c.client.commit({
+        entry,
+        records: [record(new Uint8Array([n, n])), record(new Uint8Array(n))],
+      })
+    ),
+  );
+  assert.deepEqual(c.messages, ["commits"]);
+  assert.deepEqual(c.answers, ["committed"]);
+  for (const [n, result] of results.entries()) {
+    const { records = [], entry } = c.batches[n]!;
+    assert.deepEqual(entry, entries[n]);
+    assert.deepEqual(records.map(({ id, body }) => [id[31], [...body]]), [
+      [n, [n, n]],
+      [0, Array(n).fill(0)],
+    ]);
+    if (n === 2) assert.ok(result.status === "rejected" && isKind(result.reason, "conflict"));
+    else {
+      const put = { entry: stamped(entries[n]!, 7), replaced: stamped(draft("before"), 6) };
+      assert.deepEqual(result, { status: "fulfilled", value: { put, removed: 0 } });
+    }
+  }
+});
+
+Deno.test("A small commit that can not be sent fails alone", async () => {
+  await using c = connect();
+  const inputs = { a: (() => {}) as unknown as string };
+  const [first, second] = await Promise.allSettled([
+    c.client.commit({ entry: draft("bad", { inputs }), records: [record(new Uint8Array([1]))] }),
+    c.client.commit({ records: [record(new Uint8Array([2]))] }),
+  ]);
+  assert.ok(first.status === "rejected" && isKind(first.reason, "internal"));
+  assert.deepEqual(second, { status: "fulfilled", value: RESULT });
+  assert.deepEqual(c.batches.map(({ records = [] }) => [...records[0]!.body]), [[2]]);
+});
+
+Deno.test("Bodies of small commits live until the last of their message is written, ids for ever", async () => {
+  await using c = connect();
+  const first = Promise.withResolvers<void>();
+  const kept: DataRecord[] = [];
+  c.keep = (records) => kept.push(...records);
+  c.next = () => kept.length === 1 ? first.promise : Promise.resolve();
+  const slow = c.client.commit({ records: [record(new Uint8Array([1]))] });
+  await c.client.commit({ records: [record(new Uint8Array([2]))] });
+  await turns();
+  assert.deepEqual(kept.map(({ body }) => [...body]), [[1], [2]]);
+  first.resolve();
+  await slow;
+  await turns();
+  assert.deepEqual(kept.map(({ body }) => body.length), [0, 0], "the memory is given back");
+  assert.deepEqual(kept.map(({ id }) => id[31]), [1, 2]);
 });
 
 Deno.test("WriterClient brings errors with kind, hint, retry and context, and goes on", async () => {

@@ -4,6 +4,8 @@ import { toPlainError } from "../core/errors.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { DataRecord } from "../core/record.ts";
+import type { CommitAnswer, CommitCall, PackedCommits } from "./packed_commits.ts";
+import { shortAnswer, unpackCommits } from "./packed_commits.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 
 /** What the writer's thread does for a serving thread. */
@@ -45,8 +47,30 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
     }
   }
 
+  const answers = new AnswerBatch((ready) => answer({ type: "committed", answers: ready }));
+
+  async function commit(one: CommitCall): Promise<void> {
+    const { call } = one;
+    try {
+      answers.add(shortAnswer(one, await services.writer.commit(one.batch)));
+    } catch (thrown) {
+      answers.add({ call, error: toPlainError(thrown) });
+    }
+  }
+
+  function commitAll(packed: PackedCommits): void {
+    const commits = unpackCommits(packed);
+    let left = commits.length;
+    for (const one of commits) {
+      void commit(one).finally(() => {
+        if (--left === 0) freeBuffer(packed.bytes.buffer);
+      });
+    }
+  }
+
   port.onmessage = (event: MessageEvent<PortRequest>) => {
     const request = event.data;
+    if (request.type === "commits") return commitAll(request.packed);
     if (request.type === "touch") return services.writer.touch(request.kind, request.ids);
     if (request.type === "touch_entries") return services.touchEntries(request.ids, request.at);
     if (request.type === "damage") return services.damaged(request.place);
@@ -71,7 +95,34 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
  * and the collector of this thread would let hundreds of megabytes of them wait.
  */
 function free(records: readonly DataRecord[]): void {
-  for (const { body } of records) if (!body.buffer.detached) body.buffer.transfer(0);
+  for (const { body } of records) freeBuffer(body.buffer);
+}
+
+function freeBuffer(buffer: ArrayBuffer): void {
+  if (!buffer.detached) buffer.transfer(0);
+}
+
+/** Microtasks after the first answer in which the others of its round come. */
+const ANSWER_TURNS = 4;
+
+/** Gathers the answers of one round: they all come in a few microtasks, and go as one message. */
+class AnswerBatch {
+  readonly #send: (answers: readonly CommitAnswer[]) => void;
+  #answers: CommitAnswer[] = [];
+
+  constructor(send: (answers: readonly CommitAnswer[]) => void) {
+    this.#send = send;
+  }
+  add(answer: CommitAnswer): void {
+    if (this.#answers.push(answer) === 1) void this.#sendSoon();
+  }
+  /** Before the next round, which keeps this thread busy, and so before any task. */
+  async #sendSoon(): Promise<void> {
+    for (let turn = 0; turn < ANSWER_TURNS; turn++) await undefined;
+    const answers = this.#answers;
+    this.#answers = [];
+    this.#send(answers);
+  }
 }
 
 /** A serving thread, as the writer knows it. */

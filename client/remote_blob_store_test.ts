@@ -3,6 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import type { Principal } from "../core/policy.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
 import { MemoryChunkStore } from "../store/cas/memory_chunks.ts";
+import { Blocks } from "../store/cas/blocks.ts";
 import { Presence } from "../store/cas/presence.ts";
 import { createHandlerFixture, REMOTE } from "../test/helpers/http_fixture.ts";
 import { createMemoryCache } from "../test/helpers/memory_cache.ts";
@@ -26,12 +27,14 @@ const ADMIN: Principal = {
 blobStoreSuite("a server on a port", async () => {
   const port = new MemoryChunkStore();
   const presence = new Presence(port);
+  const blocks = new Blocks({ losses: () => port.losses() });
   const blobs = (namespace: string) =>
     createCasStore({
       namespace,
       chunks: port,
       port,
       presence,
+      blocks,
       visibility: port,
       maxBlobSize: 2 ** 30,
     });

@@ -116,6 +116,35 @@ export function decodeHeader(bytes: Uint8Array, offset = 0): RecordHeader | unde
   };
 }
 
+/** What a record must be; as its row in the tables says it. */
+export interface ExpectedRecord {
+  readonly kind: RecordKind;
+  readonly id: Uint8Array;
+  readonly codec: RecordCodec;
+  /** Bytes of the body as it stands. */
+  readonly stored: number;
+  /** Bytes of the plain body. */
+  readonly raw: number;
+}
+
+/**
+ * Whether the record at `offset` is whole and the expected one: every field of its header, and both
+ * CRC-32. The quick way for reads, which makes nothing but two views.
+ */
+export function isRecordAt(bytes: Uint8Array, offset: number, expected: ExpectedRecord): boolean {
+  const { id, stored } = expected;
+  const body = offset + RECORD_HEADER_BYTES;
+  if (bytes.length < body + stored || !hasMagic(bytes, offset)) return false;
+  if (bytes[offset + 4] !== KIND_NUMBER[expected.kind]) return false;
+  if (bytes[offset + 5] !== expected.codec) return false;
+  if (bytes[offset + 6] !== 0 || bytes[offset + 7] !== 0) return false;
+  if (uint32At(bytes, offset + 8) !== stored) return false;
+  if (uint32At(bytes, offset + 12) !== expected.raw) return false;
+  for (let i = 0; i < 32; i++) if (bytes[offset + 16 + i] !== id[i]) return false;
+  return uint32At(bytes, offset + 52) === crc32(bytes.subarray(offset, offset + 52)) &&
+    uint32At(bytes, offset + 48) === crc32(bytes.subarray(body, body + stored));
+}
+
 /** Whether `stored` is the body that the header speaks of, by length and CRC-32. */
 export function checkBody(header: RecordHeader, stored: Uint8Array): boolean {
   return stored.length === header.storedLength && crc32(stored) === header.bodyCrc;
@@ -138,6 +167,10 @@ export function openBody(
     );
   }
   return header.codec === 0 ? stored : decompress(stored, { rawLength: header.rawLength });
+}
+
+function uint32At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24) >>> 0;
 }
 
 function hasMagic(bytes: Uint8Array, offset: number): boolean {

@@ -5,8 +5,15 @@ import { isKind } from "../core/errors.ts";
 import { MAX_RECORD_BYTES } from "../core/limits.ts";
 import { KIND_NUMBER } from "../core/record.ts";
 import type { RecordKind } from "../core/record.ts";
-import { checkBody, decodeHeader, encodeHeader, openBody, RECORD_HEADER_BYTES } from "./record.ts";
-import type { RecordCodec } from "./record.ts";
+import {
+  checkBody,
+  decodeHeader,
+  encodeHeader,
+  isRecordAt,
+  openBody,
+  RECORD_HEADER_BYTES,
+} from "./record.ts";
+import type { ExpectedRecord, RecordCodec } from "./record.ts";
 import { compress } from "./zstd.ts";
 
 const kinds = fc.constantFrom(...Object.keys(KIND_NUMBER) as RecordKind[]);
@@ -121,3 +128,36 @@ function crc(bytes: Uint8Array): number {
   }
   return (value ^ 0xffffffff) >>> 0;
 }
+
+Deno.test("isRecordAt() knows the expected record at any offset, and no other one", () => {
+  const raw = crypto.getRandomValues(new Uint8Array(40));
+  const id = crypto.getRandomValues(new Uint8Array(32));
+  const whole = frame(raw, "chunk", 0, id);
+  const expected: ExpectedRecord = { kind: "chunk", id, codec: 0, stored: 40, raw: 40 };
+  for (const offset of [0, 1, 57]) {
+    const all = new Uint8Array(offset + whole.length + 5);
+    all.set(whole, offset);
+    assert.equal(isRecordAt(all, offset, expected), true);
+    assert.equal(isRecordAt(all.subarray(0, offset + whole.length), offset, expected), true);
+    assert.equal(isRecordAt(all.subarray(0, offset + whole.length - 1), offset, expected), false);
+    assert.equal(isRecordAt(all, offset + 1, expected), false);
+    for (let at = 0; at < whole.length; at++) {
+      for (const flip of [0x01, 0x80, 0xff]) {
+        all[offset + at]! ^= flip;
+        assert.equal(isRecordAt(all, offset, expected), false, `byte ${at} ^ ${flip}`);
+        all[offset + at]! ^= flip;
+      }
+    }
+    const others: Partial<ExpectedRecord>[] = [
+      { kind: "recipe" },
+      { codec: 1 },
+      { stored: 39 },
+      { raw: 41 },
+      { id: id.with(31, id[31]! ^ 1) },
+      { id: id.with(0, id[0]! ^ 1) },
+    ];
+    for (const other of others) {
+      assert.equal(isRecordAt(all, offset, { ...expected, ...other }), false);
+    }
+  }
+});

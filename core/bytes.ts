@@ -28,6 +28,17 @@ export interface ByteSource {
   open(options?: SignalOptions): ByteStream;
 }
 
+/**
+ * Parts of a body that are only lent: each is good until the next `read` or `close`, its memory is
+ * then used for something else. Whoever has it reads to the end or closes it.
+ */
+export interface LentParts {
+  /** The next part, `undefined` at the end. Not to be called again before it answered. */
+  read(): Promise<Bytes | undefined> | Bytes | undefined;
+  /** Gives up what was not read. Safe to call twice. */
+  close(): void;
+}
+
 /** Bytes that came back. The caller owns `stream` and must read or cancel it. */
 export interface ObjectBody {
   /** Bytes of this body (of the range, if one was asked for). */
@@ -38,6 +49,11 @@ export interface ObjectBody {
   readonly bytes?: Bytes;
   /** Opens the stream; at most once, and not at all if `bytes` was used. */
   stream(): ByteStream;
+  /**
+   * As `stream()` and instead of it, for whoever is done with each part before it asks for the next:
+   * no memory waits for a collector. Missing where it would save nothing.
+   */
+  lend?(): LentParts;
   /** Gives up a body whose stream was not opened. Safe to call twice. */
   cancel(): Promise<void>;
 }

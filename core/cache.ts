@@ -35,6 +35,8 @@ export interface Totals {
   readonly stored_bytes: number;
   readonly hits: number;
   readonly misses: number;
+  /** Places that failed their check and were not mended since, where that is known. */
+  readonly quarantined?: number | undefined;
 }
 
 /** Entries with bodies. Everything that waits takes a signal; a miss is `undefined`. */
@@ -65,6 +67,14 @@ export interface Cache extends AsyncDisposable {
   totals(): Promise<Totals>;
 }
 
+/** A blob that a namespace should see and that is not whole any more. */
+export interface LostBlob extends BlobRef {
+  readonly namespace: string;
+}
+
+/** Lost blobs that one report names: its JSON stays below 2 MiB. */
+export const MAX_LOST_BLOBS = 10_000;
+
 /** What `verify` found; everything that is not `ok` has a line in `problems`. */
 export interface VerifyReport {
   readonly segments: number;
@@ -82,6 +92,8 @@ export interface VerifyReport {
   readonly audit_damaged: number;
   /** With `repair`: how many of these were dropped cleanly. */
   readonly repaired: number;
+  /** The lost blobs themselves, at most {@linkcode MAX_LOST_BLOBS}: to be fetched from elsewhere. */
+  readonly lost_blobs: readonly LostBlob[];
   readonly problems: readonly { readonly what: string; readonly where: string }[];
 }
 

@@ -5,6 +5,23 @@ import type { BlobRef, EntryDraft, RemoveKey } from "./entry.ts";
 import type { PutOutcome } from "./metadata_index.ts";
 import type { DataKind, DataRecord } from "./record.ts";
 
+/** A record of which the length is known beforehand, as a recipe tells it. */
+export interface WantedBody {
+  readonly id: Bytes;
+  /** Bytes of the plain body. */
+  readonly length: number;
+}
+
+/** Records that were found; whoever has them disposes them. */
+export interface HeldRecords extends Disposable {
+  /**
+   * The bodies from number `from` up to, but not, number `to`, one behind the other, in memory that
+   * is the caller's alone. Answers at once (no promise) where all of them are in local files.
+   * @throws {CacheError} `corrupt` at the first that is lost or damaged, at once or by the promise
+   */
+  join(from: number, to: number, options?: SignalOptions): Bytes | Promise<Bytes>;
+}
+
 /**
  * Reads records by id; one instance a thread. Bodies come verified (CRC-32 of the record, SHA-256
  * of a chunk where the medium is far or the last stop was unclean) and plain.
@@ -22,10 +39,11 @@ export interface ChunkSource extends AsyncDisposable {
     options?: SignalOptions,
   ): Bytes | undefined | Promise<Bytes | undefined>;
   /**
-   * Bodies of many records in the order asked, read ahead where they lie together. Ends early with
-   * {@linkcode CacheError} `corrupt` at the first that is not here.
+   * Finds many records before the first is read: those in local files stay readable although they
+   * are evicted meanwhile.
+   * @throws {CacheError} `corrupt` at the first that is not here or has another length
    */
-  readAll(kind: DataKind, ids: readonly Bytes[], options?: SignalOptions): AsyncIterable<Bytes>;
+  hold(kind: DataKind, wanted: readonly WantedBody[]): HeldRecords;
   /** Grows whenever a record was lost (evicted, quarantined): what was complete may not be any more. */
   losses(): number;
 }

@@ -24,6 +24,8 @@ export const COUNTERS = [
   "dropped_logs",
   "unlinks",
   "answer_bytes",
+  "scrubbed_bytes",
+  "scrub_findings",
 ] as const;
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];

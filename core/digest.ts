@@ -48,12 +48,17 @@ export function digestFromBytes(bytes: Uint8Array): Digest {
 
 /** The digest of these bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
-  return digestFromBytes(sha256(bytes));
+  return `sha256-${hexHash(bytes)}` as Digest;
 }
 
 /** SHA-256 of these bytes, 32 bytes. */
 export function sha256(bytes: Uint8Array): Bytes {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
+  return fromHex(hexHash(bytes));
+}
+
+/** As text: a hash that is handed over as bytes costs more than to hash 1 KiB. */
+function hexHash(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Lowercase hex. */

@@ -58,6 +58,12 @@ export const MIN_BROUGHT_TOKEN_CHARACTERS = 32;
 /** Bytes of unacknowledged records one upload may have on the way to the writer. */
 export const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
 
+/** Bytes of the records of one commit up to which a copy is cheaper than a transfer of its own. */
+export const PACKED_COMMIT_BYTES = 64 * 1024;
+
+/** Bytes of records in one message of small commits: what is freed only when all are written. */
+export const PACKED_MESSAGE_BYTES = 1024 * 1024;
+
 /** Bytes of request bodies that all threads together may hold before a new upload waits. */
 export const MAX_BYTES_IN_FLIGHT = 128 * 1024 * 1024;
 
@@ -82,7 +88,10 @@ export const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
  */
 export const DOWNLOAD_HELD_BYTES = 512 * 1024;
 
-/** Bytes that all downloads together read ahead; each has its part of them, of at least a chunk. */
+/**
+ * Bytes that all downloads together hold in blocks, two each (one is being sent, one waits), while
+ * there are few enough of them; above, blocks are smaller.
+ */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
@@ -148,6 +157,18 @@ export const INLINE_OBJECT_BYTES = 64 * 1024;
 
 /** Bytes that one read of an object's stream asks the medium for; measured best from disk to socket. */
 export const READ_SLICE_BYTES = 256 * 1024;
+
+/**
+ * Bytes of a long blob that are read, checked and handed on together: large enough that a step
+ * costs little beside its bytes, small enough to stay in the processor's cache from disk to socket.
+ */
+export const READ_BLOCK_BYTES = 256 * 1024;
+
+/** The same where `READ_AHEAD_BYTES` would not do for all downloads: about one chunk. */
+export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
+
+/** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */
+export const READ_BLOCKS_BYTES = 32 * 1024 * 1024;
 
 /** Milliseconds after which a half-written file of a folder is nobody's any more: its writer died. */
 export const STALE_TEMP_MS = 24 * 60 * 60 * 1000;
@@ -225,3 +246,15 @@ export const MAX_BATCH_BLOBS = 4096;
 
 /** Times that a file is read again which changes while it is saved. */
 export const TREE_READ_ATTEMPTS = 3;
+
+/** Bytes per second that the scrub reads: a disk notices nothing, and 1 TB is read in 36 hours. */
+export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024;
+
+/** Milliseconds from the begin of one scrub to that of the next: once a week. */
+export const SCRUB_EVERY_MS = 7 * 86_400_000;
+
+/** Milliseconds before the scrub goes on after a medium did not answer. */
+export const SCRUB_RETRY_MS = 60_000;
+
+/** Times that the scrub lets traffic go first before it reads one more step of 1 MiB. */
+export const SCRUB_YIELDS = 50;

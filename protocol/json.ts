@@ -135,6 +135,19 @@ export const StatsSchema = v.object({
   quarantined: v.optional(count),
   /** Only to who may read metrics: of the disk that the store is on, and what has to stay free. */
   disk: v.optional(v.object({ free: count, total: count, reserve: count })),
+  /** Only to who may read metrics: how far the background reading is, as `ScrubStatus`. */
+  scrub: v.optional(v.object({
+    running: v.boolean(),
+    segment: count,
+    offset: count,
+    began: count,
+    ended: count,
+    rounds: count,
+    read: count,
+    of: count,
+    records: count,
+    damaged: count,
+  })),
 });
 /** JSON of `GET /v1/stats`. */
 export type Stats = v.InferInput<typeof StatsSchema>;
@@ -222,6 +235,10 @@ export const VerifyReportSchema = v.object({
   audit_rows: v.optional(count, 0),
   audit_damaged: v.optional(count, 0),
   repaired: count,
+  lost_blobs: v.optional(
+    v.array(v.object({ namespace: namespaceName, digest, size: count })),
+    [],
+  ),
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });
 /** Answer of a collection, as `GcReport`. */

@@ -43,6 +43,8 @@ const KINDS: Readonly<Record<ErrorKind, readonly [status: number, title: string]
 
 const URN = "urn:vitte-remote-cache:problem:";
 const RETRY_AFTER_SECONDS = 1;
+/** A disk or a quota is seldom less full a second later. */
+const ROOM_AFTER_SECONDS = 60;
 
 /** Every kind that there is. */
 export const ERROR_KINDS = Object.keys(KINDS) as readonly ErrorKind[];
@@ -58,6 +60,7 @@ export function statusOf(error: Failure): number {
 
 /** Seconds for `Retry-After`; `undefined` where trying again can not help. */
 export function retryAfter(error: Failure): number | undefined {
+  if (error.kind === "quota_exceeded") return ROOM_AFTER_SECONDS;
   return error.retry === "temporary" ? RETRY_AFTER_SECONDS : undefined;
 }
 

@@ -22,7 +22,7 @@ export async function admitBytes(bytes: number, options: AdmissionOptions): Prom
   const { counters, clock, signal } = options;
   const deadline = clock.monotonic() + ADMISSION_WAIT_MS;
   for (;;) {
-    const room = hold({ counters, name: "bytes_in_flight", limit: MAX_BYTES_IN_FLIGHT }, bytes);
+    const room = admitAtOnce(bytes, counters);
     if (room) return room;
     if (clock.monotonic() >= deadline) {
       throw new CacheError("unavailable", "Cannot take the body: too many uploads at a time", {
@@ -32,6 +32,11 @@ export async function admitBytes(bytes: number, options: AdmissionOptions): Prom
     }
     await clock.sleep(LOOK_AGAIN_MS, signal);
   }
+}
+
+/** As {@linkcode admitBytes} where nobody has to wait; `undefined` where there is no room now. */
+export function admitAtOnce(bytes: number, counters: Counters): Disposable | undefined {
+  return hold({ counters, name: "bytes_in_flight", limit: MAX_BYTES_IN_FLIGHT }, bytes);
 }
 
 /**

@@ -10,8 +10,8 @@ import type { Outcome } from "./deps.ts";
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** Text, bytes that are here, or a stream; without it the answer has none. */
-  readonly body?: Bytes | string | ByteStream;
+  /** Text, bytes that are here, a stream, or a stored body; without it the answer has none. */
+  readonly body?: Bytes | string | ByteStream | ObjectBody;
   /** Bytes of a stream, or of the body that a HEAD leaves out; `undefined` if not known. */
   readonly length?: number | undefined;
   /** Default: `ok` below 400. */
@@ -56,7 +56,7 @@ export function bodyAnswer(
   return {
     status: options.status ?? 200,
     headers,
-    body: body.bytes ?? body.stream(),
+    body: body.bytes ?? body,
     length: body.size,
     outcome: "hit",
   };

@@ -9,8 +9,8 @@
 import type { Bytes } from "../core/digest.ts";
 import { BODY_BLOCK_BYTES, BODY_VIEW_BYTES } from "../core/limits.ts";
 
-/** What one look at a body brings: bytes, the end, or nothing to hand on yet. */
-export type Look = { readonly part: Bytes | undefined } | "more";
+/** What one look at a body brings: bytes, the end (no value), or nothing to hand on yet. */
+export type Look = { readonly value?: Bytes | undefined } | "more";
 
 /** Looks at a body again and again. Owns the stream. */
 export interface PartReader {
@@ -46,9 +46,8 @@ class Parts implements PartReader {
   constructor(reader: ReadableStreamDefaultReader<Bytes>) {
     this.#reader = reader;
   }
-  async look(): Promise<Look> {
-    const { value } = await this.#reader.read();
-    return { part: value };
+  look(): Promise<Look> {
+    return this.#reader.read();
   }
   cancel(reason: unknown): Promise<void> {
     return this.#reader.cancel(reason);
@@ -65,7 +64,7 @@ class Blocks implements PartReader {
     this.#reader = reader;
   }
   async look(): Promise<Look> {
-    if (this.#ended) return { part: undefined };
+    if (this.#ended) return {};
     const room = Math.min(BODY_VIEW_BYTES, BODY_BLOCK_BYTES - this.#filled);
     const { value, done } = await this.#reader.read(
       new Uint8Array(this.#block, this.#filled, room),
@@ -74,15 +73,15 @@ class Blocks implements PartReader {
       this.#ended = true;
       // Copied: a body of a few bytes must not hold a whole block for as long as it is needed.
       const rest = value && new Uint8Array(value.buffer, 0, this.#filled).slice();
-      return { part: rest?.length === 0 ? undefined : rest };
+      return { value: rest?.length === 0 ? undefined : rest };
     }
     this.#block = value.buffer;
     this.#filled += value.length;
     if (this.#filled < BODY_BLOCK_BYTES) return "more";
-    const part = new Uint8Array(this.#block);
+    const block = new Uint8Array(this.#block);
     this.#block = new ArrayBuffer(BODY_BLOCK_BYTES);
     this.#filled = 0;
-    return { part };
+    return { value: block };
   }
   cancel(reason: unknown): Promise<void> {
     return this.#reader.cancel(reason);

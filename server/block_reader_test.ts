@@ -33,9 +33,9 @@ async function collect(reader: PartReader): Promise<{ sizes: number[]; right: bo
   for (;;) {
     const look = await reader.look();
     if (look === "more") continue;
-    if (!look.part) return { sizes, right };
-    sizes.push(look.part.length);
-    for (const byte of look.part) right &&= byte === (next++ & 255);
+    if (!look.value) return { sizes, right };
+    sizes.push(look.value.length);
+    for (const byte of look.value) right &&= byte === (next++ & 255);
   }
 }
 
@@ -56,20 +56,22 @@ Deno.test("The end of a body comes once and stays, and a short body holds no who
   const reader = partReader(byteStream([5]), undefined);
   assert.equal(await reader.look(), "more");
   const look = await reader.look();
-  assert.ok(look !== "more" && look.part);
-  assert.deepEqual([...look.part], [0, 1, 2, 3, 4]);
-  assert.equal(look.part.buffer.byteLength, 5);
-  assert.deepEqual(await reader.look(), { part: undefined });
-  assert.deepEqual(await partReader(byteStream([]), undefined).look(), { part: undefined });
+  assert.ok(look !== "more" && look.value);
+  assert.deepEqual([...look.value], [0, 1, 2, 3, 4]);
+  assert.equal(look.value.buffer.byteLength, 5);
+  assert.deepEqual(await reader.look(), {});
+  assert.deepEqual(await partReader(byteStream([]), undefined).look(), { value: undefined });
 });
 
 Deno.test("A body with a length, or of a stream with arrays of its own, comes as it is", async () => {
   const parts = () => ReadableStream.from([new Uint8Array([1, 2]), new Uint8Array([3])]);
   for (const length of [3, undefined]) {
     const reader = partReader(parts(), length);
-    assert.deepEqual(await reader.look(), { part: new Uint8Array([1, 2]) });
-    assert.deepEqual(await reader.look(), { part: new Uint8Array([3]) });
-    assert.deepEqual(await reader.look(), { part: undefined });
+    for (const value of [new Uint8Array([1, 2]), new Uint8Array([3]), undefined]) {
+      const look = await reader.look();
+      assert.ok(look !== "more");
+      assert.deepEqual(look.value, value);
+    }
   }
 });
 

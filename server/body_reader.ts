@@ -5,7 +5,7 @@ import { CacheError } from "../core/errors.ts";
 import { BODY_IDLE_MS } from "../core/limits.ts";
 import { formatSize } from "../core/units.ts";
 import { partReader } from "./block_reader.ts";
-import type { Look, PartReader } from "./block_reader.ts";
+import type { PartReader } from "./block_reader.ts";
 import type { Tally } from "./exchange.ts";
 import { IdleWatch } from "./idle_watch.ts";
 
@@ -25,6 +25,7 @@ export class BodyReader {
   readonly #options: BodyReaderOptions;
   readonly #watch: IdleWatch;
   #received = 0;
+  #ended = false;
   #failure: CacheError | undefined;
 
   constructor(stream: ReadableStream<Bytes>, options: BodyReaderOptions) {
@@ -45,32 +46,46 @@ export class BodyReader {
     for (;;) {
       if (this.#failure) throw this.#failure;
       this.#watch.wait();
-      const look = await this.#look();
-      this.#watch.resume();
-      if (this.#failure) throw this.#failure;
-      if (look === undefined || look === "more") continue;
-      this.#count(look.part?.length);
-      if (this.#failure) throw this.#failure;
-      return look.part;
+      try {
+        const look = await this.#reader.look();
+        this.#watch.resume();
+        if (this.#failure) throw this.#failure;
+        if (look === "more") continue;
+        this.#count(look.value?.length);
+        if (this.#failure) throw this.#failure;
+        return look.value;
+      } catch (thrown) {
+        // Nothing but the connection can fail here; the runtime calls it BadResource, or worse.
+        this.#stop(left(thrown));
+        throw this.#failure;
+      }
     }
   }
-  /** Gives the body up. Safe to call twice, and at the end. */
+  /** All of a body that promises `length` bytes. @throws as {@linkcode read} */
+  async whole(length: number): Promise<Bytes> {
+    let part = await this.read();
+    if (part?.length === length) {
+      // The usual case, one part: no copy. The end is read too, since it may bring an error.
+      if (await this.read() === undefined) return part;
+    }
+    const all = new Uint8Array(length);
+    let offset = 0;
+    for (; part; part = await this.read()) {
+      all.set(part, offset);
+      offset += part.length;
+    }
+    return all;
+  }
+  /** Gives the body up. Safe to call twice, and at the end, where it is not needed. */
   async cancel(reason: unknown): Promise<void> {
+    if (this.#ended) return;
     this.#watch[Symbol.dispose]();
     await this.#reader.cancel(reason);
-  }
-  async #look(): Promise<Look | undefined> {
-    try {
-      return await this.#reader.look();
-    } catch (thrown) {
-      // Nothing but the connection can fail here; the runtime calls it BadResource, or worse.
-      this.#stop(left(thrown));
-      return undefined;
-    }
   }
   #count(bytes: number | undefined): void {
     const { length, limit, tally } = this.#options;
     if (bytes === undefined) {
+      this.#ended = true;
       this.#watch[Symbol.dispose]();
       if (length !== undefined && length !== this.#received) {
         this.#failure = wrongLength(this.#received, length);

@@ -7,6 +7,7 @@ import type { ErrorKind } from "../core/errors.ts";
 import type { IdentityAnswer } from "../core/identity.ts";
 import type { Insight } from "../core/insight.ts";
 import type { Policy } from "../core/policy.ts";
+import type { ScrubStatus } from "../core/scrub.ts";
 import type { TokenAdmin } from "../core/token_admin.ts";
 
 /** Everything that the handler of one thread needs. */
@@ -30,6 +31,11 @@ export interface ServerDeps {
   log(event: AccessEvent): void;
   /** The page of `/metrics`. */
   metricsText(): Promise<string>;
+  /**
+   * Whether who sends the answers has taken each part of a body before it asks for the next, as
+   * `Deno.serve` has: parts are then only lent to it. Default false: it may keep them.
+   */
+  readonly takesParts?: boolean | undefined;
   /** Namespaces whose tool caches anybody may read. */
   readonly publicRead: ReadonlySet<string>;
   readonly limits: ServerLimits;
@@ -38,6 +44,8 @@ export interface ServerDeps {
   readonly backend: string;
   /** Bytes of the disk that the store is on, as they are now; `undefined` where it is on none. */
   disk?(): DiskRoom | undefined;
+  /** How far the background reading is; `undefined` where there is none. */
+  scrub?(): ScrubStatus | undefined;
   /** Seconds since this process began to serve, all threads counted as one. */
   uptimeSeconds(): number;
 }

@@ -65,6 +65,24 @@ Deno.test("IdleWatch is over when disposed, and leaves no timer", async () => {
   assert.equal(idle(), 0);
 });
 
+Deno.test("IdleWatch sets no timer where what is waited for is here already", async () => {
+  const clock = new ManualClock();
+  const { watch, idle } = watchAt(clock);
+  for (let part = 0; part < 3; part++) {
+    watch.wait();
+    await Promise.resolve();
+    watch.resume();
+  }
+  await settle();
+  assert.equal(clock.sleeping, 0);
+  watch.wait();
+  await settle();
+  assert.equal(clock.sleeping, 1, "but it does where something has to be waited for");
+  clock.advance(100);
+  await settle();
+  assert.equal(idle(), 1);
+});
+
 Deno.test("IdleWatch takes the wall clock's jumps for nothing", async () => {
   const clock = new ManualClock();
   const { watch, idle } = watchAt(clock);

@@ -9,6 +9,7 @@ import {
 } from "../core/limits.ts";
 import type { Principal } from "../core/policy.ts";
 import { streamOf } from "../core/bytes.ts";
+import type { ByteStream, ObjectBody } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
 import type { Failure } from "../protocol/problem.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
@@ -19,14 +20,14 @@ import type { Outcome, RequestOrigin, ServerDeps } from "./deps.ts";
 import type { Route, Tally } from "./exchange.ts";
 import type { ReadyAnswer } from "./ready_answers.ts";
 import { isPlain } from "./ready_answers.ts";
-import { watchResponse } from "./response_stream.ts";
+import { partsOf, watchResponse } from "./response_stream.ts";
 
 // Maven sends its password only after a challenge that names Basic.
 const CHALLENGE = `Basic realm="${REALM}", Bearer realm="${REALM}"`;
 const DIGEST_PREFIX = 12;
 
 /** What a reply needs of the server. */
-export type ReplyDeps = Pick<ServerDeps, "clock" | "counters" | "log">;
+export type ReplyDeps = Pick<ServerDeps, "clock" | "counters" | "log" | "takesParts">;
 
 /** What is known of a request's answer so far. */
 export class Reply {
@@ -88,7 +89,8 @@ export class Reply {
       return this.#respond(null, status, headers);
     }
     const size = sizeOf(body);
-    if (body instanceof ReadableStream || size === undefined || size > WHOLE_ANSWER_BYTES) {
+    const isWhole = typeof body === "string" || body instanceof Uint8Array;
+    if (!isWhole || size === undefined || size > WHOLE_ANSWER_BYTES) {
       const bytes = typeof body === "string" ? utf8.encode(body) : body;
       return this.#sendStream(bytes, { ...answer, outcome });
     }
@@ -167,18 +169,19 @@ export class Reply {
 
   #error: Failure | undefined;
 
-  #sendStream(given: ReadableStream<Bytes> | Bytes, answer: Answer): Response {
+  #sendStream(given: ByteStream | ObjectBody | Bytes, answer: Answer): Response {
     const { status, headers } = answer;
     const whole = given instanceof Uint8Array;
     const length = whole ? given.length : answer.length;
     const room = holdAnswer(this.#deps.counters, whole ? given.length : DOWNLOAD_HELD_BYTES);
     if (!room) {
       // Nobody reads it: how giving it up went changes nothing.
-      if (!whole) given.cancel("there is no room for it").catch(() => {});
+      if (!whole) given.cancel().catch(() => {});
       throw tooManyAnswers();
     }
     if (length !== undefined) headers["content-length"] = `${length}`;
-    const body = watchResponse(whole ? streamOf(given) : given, {
+    const parts = partsOf(whole ? streamOf(given) : given, this.#deps.takesParts ?? false);
+    const body = watchResponse(parts, {
       clock: this.#deps.clock,
       length,
       onEnd: ({ bytes, error }) => {
@@ -244,14 +247,14 @@ function shortDigest(digest: Digest | undefined): string {
 
 const utf8 = new TextEncoder();
 
-function isEmpty(body: Uint8Array | ReadableStream | string): boolean {
+function isEmpty(body: Uint8Array | ByteStream | ObjectBody | string): boolean {
   return body instanceof Uint8Array && body.length === 0;
 }
 
 const ASCII = /^[\x20-\x7e]*$/;
 
 /** Bytes of a body; `undefined` for a stream. */
-function sizeOf(body: Uint8Array | ReadableStream | string): number | undefined {
+function sizeOf(body: Uint8Array | ByteStream | ObjectBody | string): number | undefined {
   if (typeof body === "string") return ASCII.test(body) ? body.length : utf8.encode(body).length;
   return body instanceof Uint8Array ? body.length : undefined;
 }

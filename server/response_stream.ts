@@ -1,5 +1,5 @@
 /** The one stage around a stream that goes out: counts, notices a stall, tells when it is over. */
-import type { ByteStream } from "../core/bytes.ts";
+import type { ByteStream, LentParts, ObjectBody } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, toCacheError } from "../core/errors.ts";
@@ -22,10 +22,25 @@ export interface WatchOptions {
   onEnd(end: StreamEnd): void;
 }
 
-/** Takes over `inner`; cancelling the result cancels it. */
-export function watchResponse(inner: ByteStream, options: WatchOptions): ByteStream {
+/**
+ * Opens a body. `takesParts`: whether whoever reads has taken each part before he asks for the next,
+ * so that they need only be lent.
+ */
+export function partsOf(body: ByteStream | ObjectBody, takesParts: boolean): LentParts {
+  if (!(body instanceof ReadableStream)) {
+    return (takesParts ? body.lend?.() : undefined) ?? partsOf(body.stream(), false);
+  }
+  const reader = body.getReader();
+  return {
+    read: async () => (await reader.read()).value,
+    // Its failure changes nothing any more: who reads the answer is gone, or has the first error.
+    close: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+/** Takes over `inner`; cancelling the result closes it. */
+export function watchResponse(inner: LentParts, options: WatchOptions): ByteStream {
   const { length } = options;
-  const reader = inner.getReader();
   let bytes = 0;
   let over = false;
   let out: ReadableStreamDefaultController<Bytes>;
@@ -45,14 +60,14 @@ export function watchResponse(inner: ByteStream, options: WatchOptions): ByteStr
     if (over) return;
     end(error);
     out.error(error);
-    // Its failure changes nothing any more: the reader of this stream has the first error.
-    reader.cancel(error).catch(() => {});
+    inner.close();
   }
   async function pull(): Promise<void> {
     watch.resume();
     try {
-      const { done, value } = await reader.read();
+      const value = await inner.read();
       if (over) return;
+      const done = value === undefined;
       if (done && length !== undefined && bytes !== length) {
         throw new CacheError("corrupt", `Cannot send the body: ${bytes} bytes, want ${length}`);
       }
@@ -73,9 +88,9 @@ export function watchResponse(inner: ByteStream, options: WatchOptions): ByteStr
       out = controller;
     },
     pull,
-    async cancel(reason) {
+    cancel() {
       end(new CacheError("cancelled", "Cannot send the body: the client left"));
-      await reader.cancel(reason);
+      inner.close();
     },
   }, { highWaterMark: 0 });
 }

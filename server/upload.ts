@@ -5,7 +5,7 @@ import type { Bytes } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
 import { MAX_JSON_BYTES, SMALL_BODY_BYTES, UPLOAD_WINDOW_BYTES } from "../core/limits.ts";
 import { decodeZstd } from "../codec/zstd_stream.ts";
-import { admitBytes } from "./admission.ts";
+import { admitAtOnce, admitBytes } from "./admission.ts";
 import { BodyReader, tooLarge } from "./body_reader.ts";
 import type { ServerLimits } from "./deps.ts";
 import type { Exchange } from "./exchange.ts";
@@ -16,6 +16,8 @@ export interface UploadOptions {
   readonly limit?: number;
   /** Bytes of the decoded body where another header promises them. */
   readonly plainSize?: number | undefined;
+  /** Bytes of it that are in memory at a time. Default: `UPLOAD_WINDOW_BYTES`. */
+  readonly held?: number;
 }
 
 /** Bytes: frame headers and skippable frames around what does not compress. */
@@ -42,16 +44,18 @@ export async function withUpload<T>(
   if (options.plainSize !== undefined && options.plainSize > limit) {
     throw tooLarge(limit, options.plainSize);
   }
-  if (!request.body) return await use(bytesSource(new Uint8Array(0)));
+  const { body } = request;
+  if (!body) return await use(bytesSource(new Uint8Array(0)));
 
-  const held = Math.min(length ?? UPLOAD_WINDOW_BYTES, UPLOAD_WINDOW_BYTES);
-  using _room = await admitBytes(held, { counters, clock });
+  const most = options.held ?? UPLOAD_WINDOW_BYTES;
+  const held = zstd ? most : Math.min(length ?? most, most);
+  using _room = admitAtOnce(held, counters) ?? await admitBytes(held, { counters, clock });
   const wireLimit = zstd ? limit + limit / 64 + MAX_ZSTD_OVERHEAD : limit;
-  const reader = new BodyReader(request.body, { clock, tally, limit: wireLimit, length });
+  const reader = new BodyReader(body, { clock, tally, limit: wireLimit, length });
   counters.add("uploads");
   try {
     if (!zstd && length !== undefined && length <= SMALL_BODY_BYTES) {
-      return await use(bytesSource(await readAll(reader, length)));
+      return await use(bytesSource(await reader.whole(length)));
     }
     const wire = streamOfReader(reader);
     if (!zstd) return await use(streamSource(wire, length ?? options.plainSize));
@@ -86,7 +90,8 @@ export async function readJsonText(
       context: { status: 415 },
     });
   }
-  return await withUpload(exchange, { limit: MAX_JSON_BYTES }, async (source) => {
+  const options = { limit: MAX_JSON_BYTES, held: MAX_JSON_BYTES };
+  return await withUpload(exchange, options, async (source) => {
     const bytes = source.bytes ?? await collect(source.open(), MAX_JSON_BYTES);
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -128,21 +133,6 @@ function contentCoding(request: Request): "identity" | "zstd" {
     operation: "body.decode",
     context: { status: 415 },
   });
-}
-
-async function readAll(reader: BodyReader, length: number): Promise<Bytes> {
-  let part = await reader.read();
-  if (part?.length === length) {
-    // The usual case, one part: no copy. The end is read too, since it may bring an error.
-    if (await reader.read() === undefined) return part;
-  }
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (; part; part = await reader.read()) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }
 
 function streamOfReader(reader: BodyReader): ByteStream {

@@ -1,6 +1,6 @@
 /** Bodies that hold something open: a descriptor, a slot, a place in a map. */
 import { onAbort } from "../core/abort.ts";
-import type { ByteStream, ObjectBody, SignalOptions } from "../core/bytes.ts";
+import type { ByteStream, LentParts, ObjectBody, SignalOptions } from "../core/bytes.ts";
 import type { Bytes } from "../core/digest.ts";
 
 /** Where a {@linkcode pullBody} reads. */
@@ -9,6 +9,11 @@ export interface BodyReader {
   read(): Promise<Bytes | undefined> | Bytes | undefined;
   /** Called exactly once: at the end, at an error, when cancelled or aborted. Must not throw. */
   close(): void;
+  /**
+   * Told before the first `read` that each part is needed until the next one only, see
+   * `ObjectBody.lend`. A reader without it has nothing to gain.
+   */
+  lend?(): void;
 }
 
 /** Options of {@linkcode pullBody}. */
@@ -53,6 +58,30 @@ export function pullBody(reader: BodyReader, options: PullBodyOptions): ObjectBo
     close();
     to.close();
   };
+  const take = () => {
+    if (state !== "fresh") throw new TypeError(`Cannot open the body: it was ${state} before`);
+    state = "opened";
+  };
+  const lend = (): LentParts => {
+    take();
+    reader.lend?.();
+    return {
+      async read() {
+        if (closed) throw options.signal?.reason ?? new TypeError("Cannot read: it is closed");
+        let part: Bytes | undefined;
+        try {
+          part = await reader.read();
+        } catch (error) {
+          close();
+          throw error;
+        }
+        if (options.signal?.aborted) throw options.signal.reason;
+        if (part === undefined) close();
+        return part;
+      },
+      close,
+    };
+  };
   const open = (): ByteStream =>
     new ReadableStream<Bytes>({
       start(to) {
@@ -66,10 +95,10 @@ export function pullBody(reader: BodyReader, options: PullBodyOptions): ObjectBo
     size: options.size,
     total: options.total,
     stream() {
-      if (state !== "fresh") throw new TypeError(`Cannot open the body: it was ${state} before`);
-      state = "opened";
+      take();
       return open();
     },
+    ...(reader.lend ? { lend } : {}),
     cancel() {
       if (state === "fresh") {
         state = "given up";

@@ -14,6 +14,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   mvn: "maven",
   nginx: "nginx-light",
   openssl: "openssl",
+  // Reads a store as a stranger does.
+  python3: "python3",
   // Brings the Go toolchain where there is none, see test/helpers/go_toolchain.ts.
   pip3: "python3-pip",
   // A pseudo terminal, for what only a terminal is asked.

@@ -4,7 +4,7 @@ import { ROOT } from "./run_steps.ts";
 import type { Step } from "./run_steps.ts";
 
 /** Folders whose tests need a network, a foreign program or minutes. */
-const SLOW = /^(test\/interop|test\/e2e|bench)\//;
+const SLOW = /^(test\/interop|test\/e2e|test\/load|bench)\//;
 
 /** Test files, the quick and the slow ones. */
 export function testFiles(): { quick: string[]; slow: string[] } {
@@ -16,7 +16,7 @@ export function testFiles(): { quick: string[]; slow: string[] } {
 }
 
 /** Folders whose files start processes or try thousands of cases: each file is a step of its own. */
-const HEAVY = /^test\/(fault|property|suites)\//;
+const HEAVY = /^test\/(damage|fault|property|suites)\//;
 
 /** Hooks are for all tests of a process: a file that has them must not share it. */
 const HOOKS = /^Deno\.test\.(?:before|after)(?:All|Each)\(/m;

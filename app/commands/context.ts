@@ -46,8 +46,9 @@ export async function onStore(
   context: CommandContext,
   command: Command,
   work: (opened: Opened, output: Output, flags: StoreFlags) => Promise<ExitCode>,
+  more: Pick<StoreName, "idleMs"> = {},
 ): Promise<void> {
-  const flags = storeFlags(context, command);
+  const flags = { ...storeFlags(context, command), ...more };
   const output = new Output(context.environment, flags);
   // Only now: what opens stores takes longer to load than --help and most mistakes take in all.
   const { openNamedStore } = await import("../open_named_store.ts");

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { isNamespace } from "../../core/entry.ts";
-import { MAX_BLOB_BYTES } from "../../core/limits.ts";
+import { MAX_BLOB_BYTES, SCRUB_BYTES_PER_SECOND } from "../../core/limits.ts";
 import { parseSize } from "../../core/units.ts";
 import { applyServerConfig } from "../config/server_config.ts";
 import type { ValueRules } from "../config/server_config.ts";
@@ -25,6 +25,7 @@ interface ServeFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly accessLog: "errors" | "all" | "none";
+  readonly scrubRate: number | "none";
   readonly json?: boolean;
 }
 
@@ -38,7 +39,10 @@ export function addServe(program: Command, context: CommandContext): void {
     .addOption(new Option("--dir <folder>", "where everything is kept (env: VITTE_CACHE_DIR)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
-    .option("--threads <number>", "serving threads", count, 1)
+    .addOption(
+      new Option("--threads <number>", "serving threads").argParser(count)
+        .default(Math.min(context.environment.cores, MAX_THREADS), "one for each core"),
+    )
     .option("--max-size <size>", "such as 50GiB, or none (default: 80 % of what is free)", maxSize)
     .option("--max-blob-size <size>", "largest blob", size, MAX_BLOB_BYTES)
     .option("--public-url <url>", "the address that clients use, behind a proxy")
@@ -49,6 +53,12 @@ export function addServe(program: Command, context: CommandContext): void {
     .addOption(
       new Option("--access-log <what>", "which requests are logged")
         .choices(["errors", "all", "none"]).default("errors"),
+    )
+    .option(
+      "--scrub-rate <size>",
+      "bytes a second read in the background to find damage, or none",
+      scrubRate,
+      SCRUB_BYTES_PER_SECOND,
     )
     .option("--json", "print one line of JSON when it listens")
     .addHelpText("after", EXAMPLES)
@@ -77,6 +87,7 @@ export function addServe(program: Command, context: CommandContext): void {
           ? { certFile: flags.tlsCert, keyFile: flags.tlsKey }
           : undefined,
         accessLog: flags.accessLog,
+        scrubRate: flags.scrubRate,
         adminTokenFile: environment.env("VITTE_ADMIN_TOKEN_FILE"),
       });
       context.end(EXIT.ok);
@@ -128,8 +139,8 @@ function port(text: string): number {
 
 function count(text: string): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= 64) return value;
-  throw new InvalidArgumentError("Want 1 to 64.");
+  if (/^\d+$/.test(text) && value >= 1 && value <= MAX_THREADS) return value;
+  throw new InvalidArgumentError(`Want 1 to ${MAX_THREADS}.`);
 }
 
 function size(text: string): number {
@@ -141,6 +152,8 @@ function size(text: string): number {
   }
 }
 
+/** Serving threads at most: each has its own heap, and one writer serves them all. */
+const MAX_THREADS = 64;
 const MIN_SIZE = 16 * 1024 * 1024;
 
 function maxSize(text: string): number | "none" {
@@ -148,6 +161,15 @@ function maxSize(text: string): number | "none" {
   const value = size(text);
   if (value >= MIN_SIZE) return value;
   throw new InvalidArgumentError("Want at least 16MiB, or none.");
+}
+
+const MIN_SCRUB_RATE = 64 * 1024;
+
+function scrubRate(text: string): number | "none" {
+  if (text === "none") return "none";
+  const value = size(text);
+  if (value >= MIN_SCRUB_RATE) return value;
+  throw new InvalidArgumentError("Want at least 64KiB, or none.");
 }
 
 const EXAMPLES = `

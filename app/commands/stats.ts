@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { USAGE_GROUPS } from "../../core/insight.ts";
 import type { UsageGroup, UsageRow } from "../../core/insight.ts";
+import type { ScrubStatus } from "../../core/scrub.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
 import { maskedParts } from "../masked.ts";
@@ -60,8 +61,25 @@ function describe(stats: Stats): string {
     `stored size   ${formatSize(stats.stored_bytes)}${saved}`,
     `hits          ${stats.hits}${asked === 0 ? "" : `  (${shareOf(stats)} of look-ups)`}`,
     `misses        ${stats.misses}`,
+    ...damageLines(stats),
     ...maskedParts(stats).map((part, n) => `${n === 0 ? "hidden" : ""}`.padEnd(14) + part),
   ].join("\n");
+}
+
+/** What is damaged, and how far the search for more is; nothing where there is neither. */
+function damageLines(stats: Stats): string[] {
+  const quarantined = Number(stats["quarantined"] ?? 0);
+  const scrub = stats["scrub"] as ScrubStatus | undefined;
+  return [
+    ...quarantined > 0 ? [`damaged       ${quarantined} places: run verify --repair`] : [],
+    ...scrub
+      ? [
+        `scrub         ${scrub.running ? "reading" : "waiting"}, ` +
+        `${formatSize(scrub.read)} of ${formatSize(scrub.of)}, ${scrub.damaged} damaged, ` +
+        `${scrub.rounds} rounds done`,
+      ]
+      : [],
+  ];
 }
 
 function historyOf(by: UsageGroup, rows: readonly UsageRow[]): string {

@@ -137,7 +137,7 @@ export class AuditTrail {
     }
   }
 
-  /** Notes that everything up to here is in the files. */
+  /** Notes that everything up to here is in the files, where {@linkcode sync} has put it before. */
   mark(position: LogPosition): void {
     if (this.#behind) return;
     const record = encodeMark({ hlc: this.#last.hlc, position });

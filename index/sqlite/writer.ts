@@ -231,6 +231,8 @@ export class SqliteWriter implements IndexWriter {
 
   #closeAudit(): void {
     try {
+      // A mark says that all before it is whole: it must not reach the disk before the rows do.
+      this.#trail?.sync();
       this.#trail?.mark(this.#changes.state.position);
       this.#trail?.sync();
     } catch (error) {

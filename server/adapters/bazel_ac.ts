@@ -67,8 +67,9 @@ function headJson(): Answer {
 export async function putResult(exchange: Exchange): Promise<Answer> {
   const { deps, namespace, request } = exchange;
   const json = mediaTypeOf(request) === "application/json";
-  return await withUpload(exchange, { limit: MAX_ACTION_RESULT_BYTES }, async (source) => {
-    const bytes = source.bytes ?? await collect(source.open(), MAX_ACTION_RESULT_BYTES);
+  const limit = Math.min(MAX_ACTION_RESULT_BYTES, deps.limits.maxBlobSize);
+  return await withUpload(exchange, { limit, held: limit }, async (source) => {
+    const bytes = source.bytes ?? await collect(source.open(), limit);
     const result = json ? readActionResultJson(utf8Text(bytes)) : readActionResult(bytes);
     // What came in binary is kept to the byte: it may have fields that we do not know.
     const body = json ? writeActionResult(result) : bytes;

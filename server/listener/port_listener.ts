@@ -6,6 +6,7 @@ import { systemClock } from "../../core/clock.ts";
 import { toCacheError } from "../../core/errors.ts";
 import { STOP_GRACE_MS } from "../../core/limits.ts";
 import type { Handler } from "../deps.ts";
+import { AnswerRoom } from "./answer_room.ts";
 import { listenError } from "./claim_address.ts";
 import type { Listener, ListenerEvent, ListenOptions } from "./contract.ts";
 import { ConnectionGuard } from "./guard.ts";
@@ -14,7 +15,6 @@ import type { Running } from "./running.ts";
 import { whenReady } from "./running.ts";
 import { watchTlsPair } from "./tls_files.ts";
 import type { TlsPair } from "./tls_files.ts";
-import { WriteRoom } from "./write_room.ts";
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
@@ -30,12 +30,12 @@ export class PortListener implements Listener {
   readonly #options: ListenOptions;
   readonly #clock: Clock;
   readonly #tell: (event: ListenerEvent) => void;
+  readonly #room = new AnswerRoom();
   readonly #guard: ConnectionGuard;
   readonly #background: Background;
   readonly #stop = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   readonly #running = new Set<Running>();
-  readonly #room = new WriteRoom();
   #current: Running | undefined;
   #pair: TlsPair | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -151,11 +151,14 @@ export class PortListener implements Listener {
     // Most answers: everything about them costs less than a promise.
     if (visit.whole !== undefined && answer instanceof Response) {
       this.#guard.note(visit);
-      if (!this.#pair) this.#room.make(visit.id, answer, visit.whole);
+      if (!this.#pair) this.#room.make(answer, visit.id);
       return answer;
     }
     this.#guard.enter(visit, info);
-    return whenReady(running, visit, answer);
+    return whenReady(running, visit, answer).then((response) => {
+      if (!this.#pair && !visit.upgraded) this.#room.make(response, visit.id);
+      return response;
+    });
   }
 
   /** A handler answers everything itself; this is for a bug in one. */

@@ -61,8 +61,9 @@ async function stats({ deps, principal }: Exchange): Promise<Answer> {
     bytes_sent: counters.get("bytes_sent"),
     masked_errors: counters.get("masked_errors"),
     masked: counters.masked(),
-    quarantined: counters.get("quarantined"),
-    ...(mayMeasure(principal) ? { disk: deps.disk?.() } : {}),
+    // Found by this process, or before it and still there.
+    quarantined: Math.max(counters.get("quarantined"), totals.quarantined ?? 0),
+    ...(mayMeasure(principal) ? { disk: deps.disk?.(), scrub: deps.scrub?.() } : {}),
   };
   return jsonAnswer(answer);
 }

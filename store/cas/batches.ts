@@ -11,7 +11,7 @@ import type { BlobRef } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { DataRecord } from "../../core/record.ts";
 import { readOneChunk } from "./read_blob.ts";
-import type { ReadWorld } from "./read_blob.ts";
+import type { ReadWorld } from "./blob_reader.ts";
 
 /** Checks the blobs, then stores and links them in one commit. */
 export async function putBatch(

@@ -11,10 +11,11 @@ import { EMPTY_DIGEST } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import type { Visibility } from "../../core/metadata_index.ts";
 import { getBatch, putBatch } from "./batches.ts";
+import type { Blocks } from "./blocks.ts";
 import { resolveRange } from "../object_range.ts";
 import type { Presence } from "./presence.ts";
 import { readBlob } from "./read_blob.ts";
-import type { ReadWorld } from "./read_blob.ts";
+import type { ReadWorld } from "./blob_reader.ts";
 import { receive } from "./receive.ts";
 
 /** Options of {@linkcode createCasStore}. */
@@ -24,6 +25,8 @@ export interface CasStoreOptions {
   readonly visibility: Visibility;
   /** Shared by all namespaces of a thread. */
   readonly presence: Presence;
+  /** Shared likewise: what readers of the same blob have in common. */
+  readonly blocks: Blocks;
   readonly port: WriterPort;
   /** Bytes of the largest blob. */
   readonly maxBlobSize: number;
@@ -47,11 +50,11 @@ class CasStore implements BatchBlobStore {
 
   constructor(options: CasStoreOptions) {
     this.#options = options;
-    const { chunks, port, verifyReads = false } = options;
+    const { chunks, blocks, port, verifyReads = false } = options;
     // Copies: a use is remembered for a while, and an id may be a view of a whole recipe.
     const onUse = (kind: "chunk" | "recipe", ids: readonly Bytes[]) =>
       port.touch(kind, ids.map((id) => id.slice()));
-    this.#world = { chunks, verifyReads, onUse };
+    this.#world = { chunks, blocks, verifyReads, onUse };
   }
 
   get namespace(): string {

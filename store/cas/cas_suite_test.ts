@@ -2,6 +2,7 @@ import { blobStoreSuite } from "../../test/suites/blob_store.ts";
 import type { BlobStoreSubject } from "../../test/suites/blob_store.ts";
 import { createCasStore } from "./cas_store.ts";
 import { MemoryChunkStore } from "./memory_chunks.ts";
+import { Blocks } from "./blocks.ts";
 import { Presence } from "./presence.ts";
 import { singleFlight } from "./single_flight.ts";
 
@@ -9,6 +10,7 @@ async function open(far: boolean, verifyReads: boolean): Promise<BlobStoreSubjec
   const port = new MemoryChunkStore();
   const chunks = far ? singleFlight(port) : port;
   const presence = new Presence(chunks);
+  const blocks = new Blocks({ losses: () => chunks.losses() });
   return {
     store: (namespace) =>
       createCasStore({
@@ -16,6 +18,7 @@ async function open(far: boolean, verifyReads: boolean): Promise<BlobStoreSubjec
         chunks,
         port,
         presence,
+        blocks,
         visibility: port,
         maxBlobSize: 2 ** 30,
         verifyReads,

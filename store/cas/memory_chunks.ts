@@ -1,7 +1,16 @@
 /** Records, visibility and writer in memory: the strict reference of what stands on packs. */
-import type { ChunkSource, CommitBatch, CommitResult, WriterPort } from "../../core/chunk_store.ts";
+import type {
+  ChunkSource,
+  CommitBatch,
+  CommitResult,
+  HeldRecords,
+  WantedBody,
+  WriterPort,
+} from "../../core/chunk_store.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
+import { concat } from "../../core/bytes.ts";
+import { bodyOr } from "../wanted_body.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
 import { toHex } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
@@ -39,16 +48,17 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
     const held = this.#records.get(nameOf(kind, id));
     return held?.committed ? held.body.slice() : undefined;
   }
-  async *readAll(
-    kind: DataKind,
-    ids: readonly Bytes[],
-    options: SignalOptions = {},
-  ): AsyncIterable<Bytes> {
-    for (const id of ids) {
-      const body = this.read(kind, id, options);
-      if (!body) throw new CacheError("corrupt", `Cannot read ${kind} ${toHex(id)}: not here`);
-      yield await Promise.resolve(body);
-    }
+  hold(kind: DataKind, wanted: readonly WantedBody[]): HeldRecords {
+    const bodyOf = (one: WantedBody) => bodyOr(one, this.read(kind, one.id), kind);
+    wanted.forEach(bodyOf);
+    return {
+      // What is lost meanwhile is lost here, as damage is everywhere.
+      join(from, to, { signal } = {}) {
+        throwIfAborted(signal);
+        return concat(wanted.slice(from, to).map(bodyOf));
+      },
+      [Symbol.dispose]() {},
+    };
   }
   losses(): number {
     return this.#losses;

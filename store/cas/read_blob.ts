@@ -1,38 +1,19 @@
 /** Reads a blob that may be seen: one chunk, or the chunks of its recipe in order. */
-import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
-import { chunkIdOf } from "../../codec/entry_id.ts";
 import type { Recipe } from "../../codec/recipe.ts";
-import type { PlacedEntry } from "../../codec/recipe_walk.ts";
-import { walkRecipe } from "../../codec/recipe_walk.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import type { BlobGetOptions } from "../../core/blob_store.ts";
-import type { ByteRange, ObjectBody, SignalOptions } from "../../core/bytes.ts";
-import { bytesBody, concat, equalBytes } from "../../core/bytes.ts";
-import type { ChunkSource } from "../../core/chunk_store.ts";
+import type { ObjectBody, SignalOptions } from "../../core/bytes.ts";
+import { bytesBody } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
-import { digestFromBytes, digestOf, sha256 } from "../../core/digest.ts";
+import { digestOf } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
-import { CacheError, isKind } from "../../core/errors.ts";
+import { isKind } from "../../core/errors.ts";
 import { SMALL_BODY_BYTES } from "../../core/limits.ts";
 import { resolveRange } from "../object_range.ts";
 import { pullBody } from "../pull_body.ts";
+import { BlobReader, chunksOf, SumCheck } from "./blob_reader.ts";
+import type { PartOptions, ReadWorld } from "./blob_reader.ts";
 import { idOf, isOneChunk, readRecipe } from "./presence.ts";
-
-/** Where blobs are read from. */
-export interface ReadWorld {
-  readonly chunks: ChunkSource;
-  /**
-   * Compare SHA-256 too: of a whole blob before its last chunk is handed out, of each chunk where
-   * only a range is read.
-   */
-  readonly verifyReads: boolean;
-  /** Hears which records are read, for eviction. */
-  onUse(kind: "chunk" | "recipe", ids: readonly Bytes[]): void;
-}
-
-/** Entries whose chunks are asked for together: about 2 MiB. */
-const BATCH = 32;
 
 /**
  * The body, or `undefined` when something of it is not here. Up to 1 MiB it is read and checked
@@ -61,34 +42,25 @@ export async function readBlob(
   // Not before: of a lost blob no range is wrong, it is a miss.
   const wanted = resolveRange(range, blob.size);
   world.onUse("recipe", [idOf(blob.digest)]);
-  const parts = readParts(world, recipe, { range: wanted, signal });
   const size = wanted.end - wanted.start;
   const sizes = { size, total: blob.size };
-  if (size <= SMALL_BODY_BYTES) return await collectParts(parts, { ...sizes, signal });
-  const first = await missIfCorrupt(async () => await parts.next());
-  if (!first) return undefined;
-  if (signal?.aborted) {
-    giveUp(parts);
-    throw signal.reason;
+  if (size <= SMALL_BODY_BYTES) {
+    const bytes = await missIfCorrupt(() => readWhole(world, recipe, { range: wanted, signal }));
+    throwIfAborted(signal);
+    return bytes && bytesBody(bytes, blob.size);
   }
-  let held: Bytes | undefined = first.value ?? undefined;
-  return pullBody({
-    async read() {
-      const part = held;
-      held = undefined;
-      return part ?? (await parts.next()).value ?? undefined;
-    },
-    close() {
-      held = undefined;
-      giveUp(parts);
-    },
-  }, { ...sizes, signal });
-}
-
-/** Ends the generator, behind the read that may be under way, so that its reader is given back. */
-function giveUp(parts: AsyncGenerator<Bytes, void, void>): void {
-  // Whoever read is gone or has his error already: nobody is left to hear how closing went.
-  parts.return(undefined).catch(() => {});
+  const reader = new BlobReader(world, recipe, { range: wanted, signal });
+  try {
+    // A blob that is lost is a miss, as long as nothing of it is sent.
+    const first = await missIfCorrupt(() => reader.begin());
+    throwIfAborted(signal);
+    if (first) return pullBody(reader, { ...sizes, signal });
+  } catch (thrown) {
+    reader.close();
+    throw thrown;
+  }
+  reader.close();
+  return undefined;
 }
 
 /** The bytes of a one-chunk blob, `undefined` if they are not here or not its bytes. */
@@ -106,15 +78,6 @@ export async function readOneChunk(
   return bytes;
 }
 
-async function collectParts(
-  parts: AsyncGenerator<Bytes, void, void>,
-  { signal, ...sizes }: { size: number; total: number } & SignalOptions,
-): Promise<ObjectBody | undefined> {
-  const all = await missIfCorrupt(() => Array.fromAsync(parts));
-  throwIfAborted(signal);
-  return all && bytesBody(concat(all, sizes.size), sizes.total);
-}
-
 async function missIfCorrupt<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
@@ -124,55 +87,14 @@ async function missIfCorrupt<T>(read: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
-async function* readParts(
-  world: ReadWorld,
-  recipe: Recipe,
-  { range, signal }: { range: ByteRange; signal: AbortSignal | undefined },
-): AsyncGenerator<Bytes, void, void> {
-  const { chunks, verifyReads } = world;
-  const whole = range.start === 0 && range.end === recipe.size;
-  const hash = verifyReads && whole ? createHash("sha256") : undefined;
-  const readPart = (id: Bytes) => {
-    world.onUse("recipe", [id]);
-    return chunks.read("recipe", id, { signal });
-  };
-  let batch: PlacedEntry[] = [];
-  for await (const entry of walkRecipe(recipe, readPart, range)) {
-    batch.push(entry);
-    if (batch.length < BATCH) continue;
-    yield* readBatch(batch);
-    batch = [];
-  }
-  yield* readBatch(batch);
-
-  async function* readBatch(entries: readonly PlacedEntry[]): AsyncGenerator<Bytes, void, void> {
-    const ids = entries.map((entry) => entry.id);
-    world.onUse("chunk", ids);
-    let n = 0;
-    for await (const bytes of chunks.readAll("chunk", ids, { signal })) {
-      const entry = entries[n++]!;
-      if (bytes.length !== entry.length) throw broken(recipe, "a chunk has another length");
-      if (hash) check(hash.update(bytes), entry);
-      else if (verifyReads && !equalBytes(chunkIdOf(sha256(bytes)), entry.id)) {
-        throw broken(recipe, "the bytes of a chunk are not its own");
-      }
-      const from = Math.max(range.start - entry.offset, 0);
-      const to = Math.min(range.end - entry.offset, entry.length);
-      yield from === 0 && to === entry.length ? bytes : bytes.subarray(from, to);
-    }
-    if (n < entries.length) throw broken(recipe, "a chunk is not here");
-  }
-
-  /** Before the last bytes are handed out: whoever counts them would take them for the whole. */
-  function check(hash: Hash, last: PlacedEntry): void {
-    if (last.offset + last.length < recipe.size) return;
-    const digest = digestFromBytes(new Uint8Array(hash.digest()));
-    if (digest !== recipe.digest) throw broken(recipe, `its bytes have digest "${digest}"`);
-  }
-}
-
-function broken(recipe: Recipe, state: string): CacheError {
-  return new CacheError("corrupt", `Cannot read blob "${recipe.digest}": ${state}`, {
-    operation: "cas.read",
-  });
+/** All of a short range as one array. */
+async function readWhole(world: ReadWorld, recipe: Recipe, options: PartOptions): Promise<Bytes> {
+  const { range, signal } = options;
+  const entries = await Array.fromAsync(chunksOf(world, recipe, options));
+  world.onUse("chunk", entries.map(({ id }) => id));
+  using held = world.chunks.hold("chunk", entries);
+  const bytes = await held.join(0, entries.length, { signal });
+  new SumCheck(world, recipe, range).check(bytes, entries);
+  const from = entries[0]?.offset ?? 0;
+  return bytes.subarray(range.start - from, range.end - from);
 }

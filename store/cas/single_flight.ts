@@ -6,12 +6,13 @@
  * anyone gets it. Who aborts leaves at once; the shared read is given up when the last one left.
  */
 import { abortable } from "../../core/abort.ts";
+import { concat } from "../../core/bytes.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { toHex } from "../../core/digest.ts";
-import { CacheError } from "../../core/errors.ts";
 import type { DataKind } from "../../core/record.ts";
+import { bodyOr } from "../wanted_body.ts";
 
 interface Flight {
   readonly bytes: Promise<Bytes | undefined>;
@@ -62,12 +63,19 @@ export function singleFlight(inner: ChunkSource): ChunkSource {
   return {
     has: (kind, ids) => inner.has(kind, ids),
     read,
-    async *readAll(kind, ids, options) {
-      for (const id of ids) {
-        const bytes = await read(kind, id, options);
-        if (!bytes) throw new CacheError("corrupt", `Cannot read ${kind} ${toHex(id)}: not here`);
-        yield bytes;
-      }
+    hold(kind, wanted) {
+      const held = inner.hold(kind, wanted);
+      return {
+        async join(from, to, options) {
+          const bodies: Bytes[] = [];
+          for (const one of wanted.slice(from, to)) {
+            bodies.push(bodyOr(one, await read(kind, one.id, options), kind));
+          }
+          // A single body would be handed on as it is, and others have it too.
+          return bodies.length === 1 ? bodies[0]!.slice() : concat(bodies);
+        },
+        [Symbol.dispose]: () => held[Symbol.dispose](),
+      };
     },
     losses: () => inner.losses(),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),

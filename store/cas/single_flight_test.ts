@@ -19,7 +19,7 @@ function slowSource() {
       reads.push(read);
       return read.promise;
     },
-    async *readAll() {},
+    hold: () => ({ join: () => BODY, [Symbol.dispose]() {} }),
     losses: () => 3,
     async [Symbol.asyncDispose]() {},
   };
@@ -79,9 +79,10 @@ Deno.test("singleFlight fails all that wait when the read fails; the next reads 
   assert.equal(await next, BODY);
 });
 
-Deno.test("singleFlight.readAll() is corrupt at the first record that is not here", async () => {
+Deno.test("singleFlight.hold() is corrupt at the first record that is not here", async () => {
   const { reads, source } = slowSource();
-  const all = Array.fromAsync(source.readAll("chunk", [ID]));
+  using held = source.hold("chunk", [{ id: ID, length: 3 }]);
+  const all = Promise.resolve(held.join(0, 1));
   await Promise.resolve();
   reads[0]!.resolve(undefined);
   await rejectsKind(all, "corrupt");

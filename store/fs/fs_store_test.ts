@@ -106,6 +106,17 @@ Deno.test("openFsStore removes temporary files of a day ago, and only these", as
   assert.deepEqual(await listFiles(dir.join(".tmp")), ["notes.txt"], "the linked one a day later");
 });
 
+Deno.test("openFsStore alone removes all temporary files, whatever their age", async () => {
+  await using dir = await tempDir();
+  await openFsStore(dir.path);
+  for (const how of ["written", "linked"] as const) {
+    await Deno.writeTextFile(dir.join(".tmp", tempName("data/ab/fresh", how)), "half");
+  }
+  await Deno.writeTextFile(dir.join(".tmp", "notes.txt"), "not ours");
+  await openFsStore(dir.path, { alone: true });
+  assert.deepEqual(await listFiles(dir.join(".tmp")), ["notes.txt"]);
+});
+
 Deno.test("fs get reads small objects at once and large ones in slices of 256 KiB", async () => {
   await using dir = await tempDir();
   const store = await openFsStore(dir.path);

@@ -22,6 +22,9 @@ export interface SegmentIdentity {
   readonly created: number;
 }
 
+/** Milliseconds between two looks at the name of the file: each costs as much as a small write. */
+const LOOK_MS = 1000;
+
 /** Appends to one file, and knows how much of it can be trusted. */
 export class ActiveSegment {
   readonly identity: SegmentIdentity;
@@ -29,6 +32,7 @@ export class ActiveSegment {
   #end: number;
   #synced: number;
   #broken = false;
+  #looked = -Infinity;
 
   /** A file whose first `end` bytes are good and durable. */
   constructor(identity: SegmentIdentity, file: SegmentFile, end: number) {
@@ -48,9 +52,18 @@ export class ActiveSegment {
   get synced(): number {
     return this.#synced;
   }
-  /** Whether it can not be appended any more: what stands behind `end` could not be cut off. */
+  /**
+   * Whether it can not be appended any more: what stands behind `end` could not be cut off, or
+   * somebody has removed the file.
+   */
   get broken(): boolean {
     return this.#broken;
+  }
+  /** Looks whether its file still has a name, if the last look is a second old. */
+  look(now: number): void {
+    if (now - this.#looked < LOOK_MS) return;
+    this.#looked = now;
+    this.#broken ||= this.#file.gone();
   }
   get empty(): boolean {
     return this.#end <= SEGMENT_HEADER_BYTES;

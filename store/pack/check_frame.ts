@@ -42,7 +42,7 @@ export async function checkFrame(
 
 async function hasFooter(source: SegmentBytes, segment: SegmentRow): Promise<boolean> {
   const { size } = segment;
-  if (source.local && source.size() !== size) return false;
+  if (size < TRAILER_BYTES || source.local && source.size() !== size) return false;
   const trailer = decodeTrailer(await source.read(size - TRAILER_BYTES, TRAILER_BYTES), size);
   if (trailer.segmentId.toHex() !== segment.name) return false;
   decodeFooter(await source.read(trailer.recordsEnd, trailer.rowsBytes), trailer);

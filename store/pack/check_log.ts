@@ -36,8 +36,12 @@ export async function checkLog(
   const from = Math.max(options.from, SEGMENT_HEADER_BYTES);
   for (const event of scanRecords(copy.read, from, end)) {
     if (event.type === "record") {
-      if (event.offset - from >= options.bytes) return event.offset;
+      if (event.offset - from >= options.bytes) {
+        found.read += event.offset - from;
+        return event.offset;
+      }
     } else if (event.length > 0) note(event.offset, event.length);
   }
+  found.read += Math.max(0, end - from);
   return undefined;
 }

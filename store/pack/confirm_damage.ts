@@ -1,5 +1,5 @@
 /** What a reader took for damage is looked at once more before anything is given up. */
-import { noteDamage } from "./damage.ts";
+import { noteDamage, noteGone } from "./damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { isGood } from "./is_good.ts";
 import type { Pack } from "./pack.ts";
@@ -19,6 +19,7 @@ export async function confirmDamage(pack: Pack, place: DamagedPlace): Promise<vo
   if (!row || row.segment !== place.segment || row.offset !== place.offset) return;
   const segment = tables.segment(row.segment);
   using source = segment && openSegment({ files, objects }, segment);
+  if (segment && !source) return noteGone(pack, segment);
   const read = await source?.read(row.offset, recordBytes(row));
   const now = tables.find(kind, id);
   if (!now || !samePlace(now, row)) return;

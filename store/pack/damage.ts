@@ -3,6 +3,8 @@ import type { Bytes } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { DataKind } from "../../core/record.ts";
 import type { Pack } from "./pack.ts";
+import { recordBytes } from "./places.ts";
+import type { SegmentRow } from "./places.ts";
 
 /** A place that failed its check. */
 export interface DamagedPlace {
@@ -38,4 +40,15 @@ export function noteDamage(pack: Pack, place: DamagedPlace): boolean {
     pack.holdings.lost(kind!, id!, error);
   }
   return lost;
+}
+
+/**
+ * The bytes of a segment are not there any more: none of its records is, whatever the tables say.
+ * All of them are noted at once, lest one is taken for stored until somebody wants to read it.
+ */
+export function noteGone(pack: Pack, segment: SegmentRow): void {
+  for (const row of pack.tables.rowsOf(segment.number)) {
+    noteDamage(pack, { ...row, length: recordBytes(row) });
+  }
+  noteDamage(pack, { segment: segment.number, offset: 0, length: segment.size });
 }

@@ -74,8 +74,10 @@ async function keepNeeded(pack: Pack, segment: SegmentRow): Promise<number | und
 /** What open uploads rely on in a segment; looks at what they hold, not at the whole segment. */
 function heldRecords(pack: Pack, segment: SegmentRow): Movable[] {
   const found: Movable[] = [];
-  for (const { kind, id, state, place } of pack.holdings.all()) {
-    const at = state === "pending" ? place : pack.tables.find(kind, id);
+  for (const holding of pack.holdings.all()) {
+    if (holding.state === "pending" && !holding.waitsIn(segment.number)) continue;
+    const { kind, id } = holding;
+    const at = holding.state === "pending" ? holding.place : pack.tables.find(kind, id);
     if (at?.segment === segment.number) found.push({ kind, id, ...at });
   }
   return found.sort((a, b) => a.offset - b.offset);

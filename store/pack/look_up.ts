@@ -30,6 +30,17 @@ export class LookUp {
   place(kind: DataKind, id: Bytes): Place | undefined {
     return this.#ask(() => this.#place.get(KIND_NUMBER[kind], id)) as Place | undefined;
   }
+  /** Places of many records, all as one commit left them. */
+  places(kind: DataKind, wanted: readonly { readonly id: Bytes }[]): (Place | undefined)[] {
+    const number = KIND_NUMBER[kind];
+    return this.#ask(() =>
+      inOneRead(
+        this.#db,
+        wanted.length,
+        () => wanted.map(({ id }) => this.#place.get(number, id) as Place | undefined),
+      )
+    );
+  }
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
     const number = KIND_NUMBER[kind];
     return this.#ask(() =>

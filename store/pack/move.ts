@@ -67,7 +67,7 @@ function rewrite(pack: Pack, batch: readonly { from: Movable; record: StoredReco
   });
   still.forEach(({ from }, i) => {
     const holding = pack.holdings.get(from.kind, from.id);
-    if (holding?.state === "pending" && samePlace(holding.place!, from)) {
+    if (holding?.state === "pending" && samePlace(holding.place, from)) {
       holding.place = places[i]!;
     }
   });
@@ -77,7 +77,7 @@ function rewrite(pack: Pack, batch: readonly { from: Movable; record: StoredReco
 
 function standsAt(pack: Pack, from: Movable): boolean {
   const holding = pack.holdings.get(from.kind, from.id);
-  if (holding?.state === "pending") return samePlace(holding.place!, from);
+  if (holding?.state === "pending") return samePlace(holding.place, from);
   const row = pack.tables.find(from.kind, from.id);
   return row !== undefined && samePlace(row, from);
 }
@@ -90,6 +90,6 @@ export function recordsOf(
   const pending = pack.holdings.pendingIn(segment.number);
   return {
     rows: pack.tables.rowsOf(segment.number),
-    pending: pending.map(({ kind, id, place }) => ({ kind, id, ...place! })),
+    pending: pending.map(({ kind, id, place }) => ({ kind, id, ...place })),
   };
 }

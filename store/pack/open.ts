@@ -36,7 +36,7 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
     try {
       if (damaged) options.counters.add("quarantined");
       const clean = closed && agree(tables, files);
-      return await recover(options, { files, tables, clean, rebuild });
+      return await recover(options, { files, tables, clean, rebuild, damaged });
     } catch (error) {
       tables.close();
       throw error;
@@ -73,18 +73,20 @@ async function recover(
     tables: Tables;
     clean: boolean;
     rebuild: string | undefined;
+    damaged: boolean;
   },
 ): Promise<Pack> {
-  const { files, tables, clean, rebuild } = opened;
+  const { files, tables, clean, rebuild, damaged } = opened;
   tables.transaction(() => {
     tables.setMeta("clean", 0);
     tables.setMeta("unclean_start", clean ? 0 : 1);
   }, { durable: true });
   if (!clean) {
     if (rebuild !== undefined) options.faults?.("rebuild.begin");
-    await reconcilePacks({ options, tables, files });
+    const opening = { options, tables, files, rebuilds: rebuild !== undefined };
+    await reconcilePacks(opening);
     options.faults?.("rebuild.before_tables");
-    recoverFiles({ options, tables, files });
+    recoverFiles(opening);
     const segments = tables.segments().length;
     if (rebuild === undefined) {
       // Nothing to tell: what was found is reported by segment.
@@ -93,7 +95,7 @@ async function recover(
       tables.transaction(() => tables.setMeta("unclean_start", 0));
     } else {
       const { records } = tables.totals;
-      options.report({ type: "rebuilt", reason: rebuild, segments, records });
+      options.report({ type: "rebuilt", reason: rebuild, damaged, segments, records });
     }
     options.faults?.("rebuild.after_tables");
   }

@@ -18,7 +18,7 @@ export interface DiskRoom {
 /** What happened to the store, for logs. */
 export type PackEvent =
   /** The tables were missing or damaged and were made again from segments and packs. */
-  | { type: "rebuilt"; reason: string; segments: number; records: number }
+  | { type: "rebuilt"; reason: string; damaged: boolean; segments: number; records: number }
   /** The last stop was unclean; `records` were found behind the tables, `torn` bytes were cut. */
   | { type: "recovered"; segment: string; records: number; torn: number }
   | { type: "damage"; row: QuarantineRow }

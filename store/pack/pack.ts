@@ -109,6 +109,7 @@ export function sync(pack: Pack, area: SegmentKind): void {
 
 function withRoom(pack: Pack, area: SegmentKind, bytes: number): ActiveSegment {
   const segment = pack.active[area];
+  segment.look(pack.options.clock.monotonic());
   const fits = segment.empty || segment.end + bytes <= pack.limits[area];
   return fits && !segment.broken ? segment : roll(pack, area);
 }

@@ -2,7 +2,8 @@
 import type { RecordCodec } from "../../codec/record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import type { SegmentKind } from "../../codec/segment.ts";
-import type { RecordKind } from "../../core/record.ts";
+import type { Bytes } from "../../core/digest.ts";
+import type { DataKind, RecordKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 
 /** Where one record stands. */
@@ -16,6 +17,13 @@ export interface Place {
   /** Bytes of the plain body. */
   readonly raw: number;
   readonly codec: RecordCodec;
+}
+
+/** A record and where it was found. */
+export interface Wanted {
+  readonly kind: DataKind;
+  readonly id: Bytes;
+  readonly place: Place;
 }
 
 /**

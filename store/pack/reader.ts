@@ -1,62 +1,36 @@
 /** Reads records from segments and packs; one instance a thread. */
 import { DatabaseSync } from "node:sqlite";
-import { openBody } from "../../codec/record.ts";
+import { isRecordAt, openBody, RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { abortable, throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
-import { equalBytes } from "../../core/bytes.ts";
-import type { ChunkSource } from "../../core/chunk_store.ts";
-import type { Counters } from "../../core/counters.ts";
+import type { ChunkSource, HeldRecords, WantedBody } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
-import { sha256, toHex } from "../../core/digest.ts";
-import { CacheError, isKind } from "../../core/errors.ts";
-import type { ObjectStore } from "../../core/object_store.ts";
+import { isKind } from "../../core/errors.ts";
 import type { DataKind } from "../../core/record.ts";
+import type { ScrubStatus } from "../../core/scrub.ts";
 import { Descriptors } from "./descriptors.ts";
 import type { PinnedSegment } from "./descriptors.ts";
-import type { DamagedPlace } from "./damage.ts";
 import { packError } from "./errors.ts";
 import { LookUp } from "./look_up.ts";
+import { NameCheck } from "./name_check.ts";
 import { recordBytes, recordKey, samePlace } from "./places.ts";
 import type { Place } from "./places.ts";
-import { planRuns, runBytes } from "./runs.ts";
-import type { Run, Wanted } from "./runs.ts";
+import type { Wanted } from "./places.ts";
+import type { PackReaderOptions, SharedStore } from "./reader_options.ts";
 import { readTotals, TABLES_FILE } from "./schema.ts";
 import type { PackTotals } from "./schema.ts";
-import { checkRecord } from "./segment_bytes.ts";
+import { bodyOr, notHere, otherLength } from "../wanted_body.ts";
+import { readScrub } from "./scrub.ts";
 import { folderSegmentFiles } from "./segment_files.ts";
-import type { SegmentFiles } from "./segment_files.ts";
-
-/** What a writer without a folder shares with readers of its own thread. */
-export interface SharedStore {
-  readonly db: DatabaseSync;
-  readonly files: SegmentFiles;
-}
-
-/** Options of {@linkcode openPackReader}. */
-export interface PackReaderOptions {
-  /** The folder that a writer has open, or what a writer in memory shares. */
-  readonly store: { readonly dir: string } | { readonly shared: SharedStore };
-  /** Where sealed packs are. Not owned. */
-  readonly objects: ObjectStore;
-  readonly counters: Counters;
-  /**
-   * When SHA-256 of a chunk is compared with its id, besides CRC-32: `auto` on its first read after
-   * an unclean stop and whenever it comes from a far medium. Default: `auto`.
-   */
-  readonly verify?: "auto" | "always" | undefined;
-  /** Hears of places that failed their check, to hand them to the writer. */
-  readonly onDamage?: ((place: DamagedPlace) => void) | undefined;
-}
 
 /** A {@linkcode ChunkSource} over segments and packs. */
 export interface PackReader extends ChunkSource {
   /** Gives up segments that are about to be deleted, each as soon as nobody reads it. */
   retire(segments: readonly number[]): void;
   totals(): PackTotals;
+  /** What is known of the scrub; `undefined` before its first step. */
+  scrub(): ScrubStatus | undefined;
 }
-
-/** Chunks that are known to be whole by SHA-256, before the memory of them starts anew. */
-const MAX_VERIFIED = 65_536;
 
 /**
  * Opens a reader on a store that a writer has open.
@@ -84,8 +58,10 @@ class Reader implements PackReader {
   readonly #lookUp: LookUp;
   readonly #descriptors: Descriptors;
   readonly #flights = new Map<string, Promise<Bytes | undefined>>();
-  readonly #verified: Set<string> | undefined;
+  readonly #names: NameCheck;
   readonly #close: () => void;
+  /** What stood where the header of a record is read to. */
+  readonly #under = new Uint8Array(RECORD_HEADER_BYTES);
   #closed = false;
 
   constructor(options: PackReaderOptions, shared: SharedStore, close: () => void) {
@@ -94,7 +70,7 @@ class Reader implements PackReader {
     this.#lookUp = new LookUp(shared.db);
     this.#descriptors = new Descriptors({ files: shared.files, objects: options.objects });
     this.#close = close;
-    this.#verified = this.#lookUp.uncleanStart() ? new Set() : undefined;
+    this.#names = new NameCheck(options.verify, this.#lookUp.uncleanStart());
   }
 
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
@@ -121,37 +97,23 @@ class Reader implements PackReader {
     return this.#open(wanted, bytes as Bytes);
   }
 
-  async *readAll(
-    kind: DataKind,
-    ids: readonly Bytes[],
-    options: SignalOptions = {},
-  ): AsyncIterable<Bytes> {
+  hold(kind: DataKind, wanted: readonly WantedBody[]): HeldRecords {
     using pins = new DisposableStack();
     const held = new Map<number, PinnedSegment>();
-    const plan = planRuns(ids, (id) => {
-      // All places are looked up, and their segments held, before the first byte is handed out:
-      // what is evicted meanwhile is still read to its end.
-      const found = this.#find({ kind, id });
-      if (!found) return undefined;
-      const { segment } = found.wanted.place;
-      if (held.has(segment)) found.pinned[Symbol.dispose]();
-      else held.set(segment, pins.use(found.pinned));
-      return { ...found.wanted, local: found.pinned.bytes.local };
-    }, runBytes(this.#options.counters.get("answer_bytes")));
-    for (const run of plan) {
-      throwIfAborted(options.signal);
-      if ("missing" in run) throw notHere(kind, run.missing);
-      if (!run.local) {
-        for (const wanted of run.records) {
-          const body = await abortable(this.#readFar(wanted), options.signal);
-          if (!body) throw notHere(kind, wanted.id);
-          yield body;
-        }
-        continue;
-      }
-      const pinned = held.get(run.segment)!;
-      yield* this.#readRun(run, pinned);
-    }
+    const places = this.#lookUp.places(kind, wanted).map((place, n) => {
+      const one = wanted[n]!;
+      const found = place && this.#find({ kind, id: one.id }, { held, place });
+      if (!found) throw notHere(kind, one.id);
+      const { segment, raw } = found.wanted.place;
+      if (!held.has(segment)) held.set(segment, pins.use(found.pinned));
+      if (raw !== one.length) throw otherLength(kind, one, raw);
+      return found.wanted;
+    });
+    const owned = pins.move();
+    return {
+      join: (from, to, options) => this.#join(places.slice(from, to), held, options),
+      [Symbol.dispose]: () => owned.dispose(),
+    };
   }
 
   losses(): number {
@@ -159,6 +121,9 @@ class Reader implements PackReader {
   }
   totals(): PackTotals {
     return readTotals(this.#db);
+  }
+  scrub(): ScrubStatus | undefined {
+    return readScrub(this.#db);
   }
   retire(segments: readonly number[]): void {
     this.#descriptors.retire(segments);
@@ -172,18 +137,23 @@ class Reader implements PackReader {
     this.#close();
   }
 
-  /** A record's place with its segment held; `undefined` if it is not here. */
+  /**
+   * A record's place with its segment held; `undefined` if it is not here. What is known already is
+   * not asked again: the place a moment ago, segments that the caller holds.
+   */
   #find(
     record: Pick<Wanted, "kind" | "id">,
+    known: { place?: Place; held?: ReadonlyMap<number, PinnedSegment> } = {},
   ): { wanted: Wanted; pinned: PinnedSegment } | undefined {
     let before: Place | undefined;
     // Between the look at the tables and the opening of the file, the segment may be sealed, or the
     // record may move: the tables then say something else, so they are asked once more.
     for (let attempt = 0; attempt < 3; attempt++) {
-      const place = this.#lookUp.place(record.kind, record.id);
+      const asked = attempt === 0 ? known.place : undefined;
+      const place = asked ?? this.#lookUp.place(record.kind, record.id);
       if (!place) return undefined;
       const wanted = { ...record, place };
-      const open = this.#descriptors.find(place.segment);
+      const open = known.held?.get(place.segment) ?? this.#descriptors.find(place.segment);
       if (open) return { wanted, pinned: open };
       const segment = this.#lookUp.segment(place.segment);
       const pinned = segment && this.#descriptors.open(segment);
@@ -194,14 +164,70 @@ class Reader implements PackReader {
     return undefined;
   }
 
-  *#readRun(run: Run, pinned: PinnedSegment): Generator<Bytes> {
-    const all = this.#guard(() => pinned.bytes.read(run.offset, run.length)) as Bytes;
-    for (const wanted of run.records) {
-      const at = wanted.place.offset - run.offset;
-      const body = this.#open(wanted, all.subarray(at, at + recordBytes(wanted.place)));
-      if (!body) throw notHere(wanted.kind, wanted.id);
-      yield body;
+  #join(
+    places: readonly Wanted[],
+    held: ReadonlyMap<number, PinnedSegment>,
+    options: SignalOptions = {},
+  ): Bytes | Promise<Bytes> {
+    throwIfAborted(options.signal);
+    let bytes = 0;
+    let local = true;
+    for (const { place } of places) {
+      bytes += place.raw;
+      local &&= held.get(place.segment)!.bytes.local;
     }
+    if (!local) return this.#joinFar(places, bytes, options);
+    // Room in front for the header of the first record, see `#readBody`.
+    const memory = new Uint8Array(RECORD_HEADER_BYTES + bytes);
+    let at = RECORD_HEADER_BYTES;
+    for (const one of places) {
+      this.#readBody(one, held.get(one.place.segment)!, memory, at);
+      at += one.place.raw;
+    }
+    return memory.subarray(RECORD_HEADER_BYTES);
+  }
+
+  /** Puts the checked body of a record at `at`. */
+  #readBody(wanted: Wanted, pinned: PinnedSegment, memory: Bytes, at: number): void {
+    const { kind, id, place } = wanted;
+    if (place.codec !== 0) {
+      const record = this.#guard(() => pinned.bytes.read(place.offset, recordBytes(place)));
+      const body = this.#open(wanted, record as Bytes);
+      if (!body) throw notHere(kind, id);
+      return memory.set(body, at);
+    }
+    // The record is read to where its body belongs, so its header falls on the end of the body
+    // before, which is put back: one read a record, and no body is ever moved.
+    const from = at - RECORD_HEADER_BYTES;
+    const length = recordBytes(place);
+    const under = this.#under;
+    for (let i = 0; i < under.length; i++) under[i] = memory[from + i]!;
+    const read = this.#guard(() => pinned.bytes.readInto(memory, place.offset, { from, length }));
+    if (
+      read !== length || !isRecordAt(memory, from, { ...place, kind, id }) ||
+      !this.#names.fits(wanted, () => memory.subarray(at, at + place.raw), false)
+    ) {
+      this.#damage(wanted);
+      throw notHere(kind, id);
+    }
+    for (let i = 0; i < under.length; i++) memory[from + i] = under[i]!;
+  }
+
+  async #joinFar(
+    places: readonly Wanted[],
+    bytes: number,
+    { signal }: SignalOptions,
+  ): Promise<Bytes> {
+    const memory = new Uint8Array(bytes);
+    let at = 0;
+    for (const wanted of places) {
+      throwIfAborted(signal);
+      const { kind, id, place } = wanted;
+      const body = await abortable(this.#readFar(wanted), signal);
+      memory.set(bodyOr({ id, length: place.raw }, body, kind), at);
+      at += place.raw;
+    }
+    return memory;
   }
 
   /** One fetch for all that ask for the same record; it goes on when one of them gives up. */
@@ -235,28 +261,19 @@ class Reader implements PackReader {
   /** The plain body, or `undefined` after a report of damage. */
   #open(wanted: Wanted, bytes: Bytes, far = false): Bytes | undefined {
     const { kind, id, place } = wanted;
-    const checked = checkRecord(bytes, { ...place, kind, id });
-    if (!checked) return this.#damage(wanted);
+    if (!isRecordAt(bytes, 0, { ...place, kind, id })) return this.#damage(wanted);
     let body: Bytes;
     try {
-      body = openBody(checked.header, checked.stored);
+      const stored = bytes.subarray(RECORD_HEADER_BYTES, recordBytes(place));
+      body = openBody(
+        { codec: place.codec, storedLength: place.stored, rawLength: place.raw },
+        stored,
+      );
     } catch (error) {
       if (!isKind(error, "corrupt")) throw error;
       return this.#damage(wanted);
     }
-    return this.#isNamed(wanted, body, far) ? body : this.#damage(wanted);
-  }
-
-  #isNamed({ kind, id }: Wanted, body: Bytes, far: boolean): boolean {
-    if (kind !== "chunk") return true;
-    if (far || this.#options.verify === "always") return equalBytes(sha256(body), id);
-    if (!this.#verified) return true;
-    const key = recordKey(kind, id);
-    if (this.#verified.has(key)) return true;
-    if (!equalBytes(sha256(body), id)) return false;
-    if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-    this.#verified.add(key);
-    return true;
+    return this.#names.fits(wanted, () => body, far) ? body : this.#damage(wanted);
   }
 
   #damage({ kind, id, place: { segment, offset, stored } }: Wanted): undefined {
@@ -271,14 +288,4 @@ class Reader implements PackReader {
       throw packError(error, "read", "a segment");
     }
   }
-}
-
-function notHere(kind: DataKind, id: Bytes): CacheError {
-  return new CacheError(
-    "corrupt",
-    `Cannot read ${kind} ${toHex(id).slice(0, 12)}: it is not here`,
-    {
-      operation: "pack.read",
-    },
-  );
 }

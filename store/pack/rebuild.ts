@@ -6,11 +6,14 @@ import {
   TRAILER_BYTES,
 } from "../../codec/footer.ts";
 import type { FooterRow, Trailer } from "../../codec/footer.ts";
+import { RECORD_MAGIC } from "../../codec/record.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import type { SegmentHeader } from "../../codec/segment.ts";
+import { equalBytes } from "../../core/bytes.ts";
 import { fromHex } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
 import { localObject } from "./local_copy.ts";
+import type { LocalCopy } from "./local_copy.ts";
 import { insertScanned, isDataKind, noteUnreadable } from "./recover.ts";
 import type { Opening } from "./recover.ts";
 import { farSegment, fileSegment } from "./segment_bytes.ts";
@@ -23,6 +26,8 @@ interface FoundPack {
   readonly key: string;
   readonly size: number;
   readonly header: SegmentHeader;
+  /** Whether its header says that it is another one. */
+  readonly foreign: boolean;
   readonly rows: readonly FooterRow[] | undefined;
   readonly recordsEnd: number;
 }
@@ -53,6 +58,7 @@ export async function reconcilePacks(opening: Opening): Promise<number> {
       if (local.has(fileName)) {
         // Half a pack, on a medium that can show one: the file has all of it.
         if (!pack.rows) continue;
+        if (row?.state !== "sealed") await nameAgain(opening, { key, size, fileName });
         files.remove(fileName);
       }
       if (!row) found.push(pack);
@@ -67,6 +73,21 @@ export async function reconcilePacks(opening: Opening): Promise<number> {
   found.sort((a, b) => a.header.number - b.header.number || (a.key < b.key ? -1 : 1));
   for (const pack of found) await takeIn(opening, pack);
   return found.length;
+}
+
+/**
+ * Stores a pack once more from its file. Whoever gave it its name may have died before that was
+ * durable; without this, a power cut after the file has gone would take both names.
+ */
+async function nameAgain(
+  { files, options: { objects } }: Opening,
+  pack: { readonly key: string; readonly size: number; readonly fileName: string },
+): Promise<void> {
+  const file = files.open(pack.fileName, "r");
+  const whole = file?.size() === pack.size;
+  file?.close();
+  // Another size: not a second name of the same bytes, and the pack is the one that is whole.
+  if (whole) await objects.put(pack.key, files.source(pack.fileName, pack.size));
 }
 
 function forgetMissing(opening: Opening, there: ReadonlySet<string>): void {
@@ -96,23 +117,30 @@ async function inspect(opening: Opening, key: string, size: number): Promise<Fou
   const path = objects.capability.pathOf(key);
   using source = path === undefined ? farSegment(objects, key) : fileSegment(path);
   const name = key.slice(key.lastIndexOf("/") + 1);
-  const header = await headerOf(source, name, key.startsWith("log/") ? "log" : "data");
+  const { header, foreign } = await headerOf(
+    source,
+    name,
+    key.startsWith("log/") ? "log" : "data",
+  );
   const footer = source && await footerOf(source, size, name);
   const recordsEnd = footer?.trailer.recordsEnd ?? size;
-  return { key, size, header, rows: footer?.rows, recordsEnd };
+  return { key, size, header, foreign, rows: footer?.rows, recordsEnd };
 }
 
 async function headerOf(
   source: SegmentBytes | undefined,
   name: string,
   kind: SegmentHeader["kind"],
-): Promise<SegmentHeader> {
+): Promise<Pick<FoundPack, "header" | "foreign">> {
+  const own = { kind, id: fromHex(name) };
   try {
     const bytes = await source?.read(0, SEGMENT_HEADER_BYTES) ?? new Uint8Array(0);
-    return { ...decodeSegmentHeader(bytes), kind, id: fromHex(name) };
+    const header = decodeSegmentHeader(bytes);
+    return { header: { ...header, ...own }, foreign: header.id.toHex() !== name };
   } catch (error) {
     if (!isKind(error, "corrupt")) throw error;
-    return { kind, id: fromHex(name), created: parseInt(name.slice(0, 12), 16), number: 0 };
+    const created = parseInt(name.slice(0, 12), 16);
+    return { header: { ...own, created, number: 0 }, foreign: false };
   }
 }
 
@@ -146,6 +174,10 @@ async function takeIn(opening: Opening, pack: FoundPack): Promise<void> {
     const base = { name, area, state: "sealed", size, applied: pack.recordsEnd, created } as const;
     const at = tables.addSegment(taken ? base : { ...base, number });
     const row = tables.segment(at)!;
+    // Another pack's bytes stand under this name: what was here before is gone.
+    if (pack.foreign) {
+      noteUnreadable(opening, { segment: at, offset: 0, length: SEGMENT_HEADER_BYTES });
+    }
     const used = Math.floor(created / 1000);
     for (const { kind, id, offset, codec, storedLength: stored, rawLength: raw } of rows ?? []) {
       if (!isDataKind(kind)) continue;
@@ -156,10 +188,18 @@ async function takeIn(opening: Opening, pack: FoundPack): Promise<void> {
     const part = { read: copy.read, from: SEGMENT_HEADER_BYTES, end: copy.size };
     const { end, records } = insertScanned(opening, row, part);
     tables.setSegment(at, { state: "sealed", size, applied: end });
-    // A pack was whole when it was sealed: its footer is at most one row for each record.
-    const rest = copy.size - end;
-    if (rest > records * FOOTER_ROW_BYTES + TRAILER_BYTES) {
-      noteUnreadable(opening, { segment: at, offset: end, length: rest });
+    if (!isFooter(copy, end, records)) {
+      noteUnreadable(opening, { segment: at, offset: end, length: copy.size - end });
     }
   });
+}
+
+/**
+ * Whether what follows the last record can be the footer, though it is damaged: a pack was whole
+ * when it was sealed. It has at most one row for each record, and does not begin like a record.
+ */
+function isFooter({ read, size }: LocalCopy, end: number, records: number): boolean {
+  const rows = (size - end - TRAILER_BYTES) / FOOTER_ROW_BYTES;
+  const first = read(end, RECORD_MAGIC.length);
+  return Number.isInteger(rows) && rows <= records && !equalBytes(first, RECORD_MAGIC);
 }

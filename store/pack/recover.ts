@@ -11,12 +11,15 @@ import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 import type { PackWriterOptions } from "./options.ts";
 import type { SegmentRow } from "./places.ts";
 import type { QuarantineRow, Tables } from "./tables.ts";
+import { hasUnwrittenSector } from "./torn_write.ts";
 
 /** What opening a store works on, before there is a writer. */
 export interface Opening {
   readonly options: PackWriterOptions;
   readonly tables: Tables;
   readonly files: SegmentFiles;
+  /** Whether the tables are new, and tell nothing of what was once durable. */
+  readonly rebuilds: boolean;
 }
 
 /** Scans one file of the folder from an offset on, makes rows, and cuts its torn tail. */
@@ -140,12 +143,13 @@ export function replay(
       read: (offset, length) => file.read(offset, length),
       from,
       end: size,
+      endsTorn: !opening.rebuilds,
     })
   );
-  if (size > result.end) {
-    file.truncate(result.end);
-    file.sync();
-  }
+  if (size > result.end) file.truncate(result.end);
+  // Whoever wrote these records may have died before he synced them; from here on they are taken
+  // for durable, and a put of the same bytes would rely on them.
+  if (size > from) file.sync();
   return { ...result, torn: Math.max(0, size - result.end) };
 }
 
@@ -164,11 +168,20 @@ function fillUp(
   file.sync();
 }
 
-/** Inside a transaction: rows for all good records that are not located yet. */
+/**
+ * Inside a transaction: rows for all good records that are not located yet. With `endsTorn` the end
+ * of the part is what was not known to be durable when the store was left: a gap of sectors that
+ * were never written ends it there, and is no damage.
+ */
 export function insertScanned(
   opening: Opening,
   row: SegmentRow,
-  part: { read: (offset: number, length: number) => Bytes; from: number; end: number },
+  part: {
+    read: (offset: number, length: number) => Bytes;
+    from: number;
+    end: number;
+    endsTorn?: boolean;
+  },
 ): { end: number; records: number } {
   const { tables } = opening;
   const used = Math.floor(row.created / 1000);
@@ -182,7 +195,11 @@ export function insertScanned(
       const { offset } = event;
       tables.insert({ kind, id, segment: row.number, offset, stored, raw, codec, used });
     } else if (event.type === "damage") {
-      noteUnreadable(opening, { segment: row.number, offset: event.offset, length: event.length });
+      const { offset, length } = event;
+      if (part.endsTorn && hasUnwrittenSector(part.read, offset, length)) {
+        return { end: offset, records };
+      }
+      noteUnreadable(opening, { segment: row.number, offset, length });
     } else end = event.offset;
   }
   return { end, records };

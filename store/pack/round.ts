@@ -73,20 +73,20 @@ function hear(pack: Pack, request: CommitRequest): Heard {
 }
 
 function write(pack: Pack, heard: readonly Heard[]): void {
-  const all: [Upload, DataRecord][] = [];
+  const all: DataRecord[] = [];
   const seen = new Set<string>();
   for (const { upload, request } of heard) {
     if (upload.failed) continue;
-    const fresh = unwritten(upload, request.records);
+    const fresh = unwritten(pack, request.records);
     try {
-      checkRoom(pack, neededBytes([...all.map(([, record]) => record), ...fresh]));
+      checkRoom(pack, neededBytes([...all, ...fresh]));
     } catch (error) {
       upload.failed = packError(error, "commit", "records");
       continue;
     }
     for (const record of fresh) {
       const key = recordKey(record.kind, record.id);
-      if (!seen.has(key)) all.push([upload, record]);
+      if (!seen.has(key)) all.push(record);
       seen.add(key);
     }
   }
@@ -103,7 +103,7 @@ function write(pack: Pack, heard: readonly Heard[]): void {
 function writeAlone(pack: Pack, upload: Upload, request: CommitRequest): void {
   if (upload.failed) return;
   try {
-    const fresh = unwritten(upload, request.records).map((record) => [upload, record] as const);
+    const fresh = unwritten(pack, request.records);
     if (fresh.length > 0) writeHeld(pack, fresh, "commit.before_write");
   } catch (error) {
     upload.failed = packError(error, "commit", "records");
@@ -113,10 +113,7 @@ function writeAlone(pack: Pack, upload: Upload, request: CommitRequest): void {
 function syncData(pack: Pack, heard: readonly Heard[]): void {
   const segment = pack.active.data;
   const waits = heard.some(({ upload }) => {
-    for (const { state, place } of upload.held.values()) {
-      if (state === "pending" && place!.segment === segment.number) return true;
-    }
-    return false;
+    return some(pack.holdings.of(upload), (holding) => holding.waitsIn(segment.number));
   });
   if (!waits) return;
   try {
@@ -125,13 +122,19 @@ function syncData(pack: Pack, heard: readonly Heard[]): void {
   } catch (error) {
     // `sync` has failed the uploads that lost something; a fault behind it fails all.
     for (const { upload } of heard) {
-      if (!upload.failed && hasNew(upload)) upload.failed = packError(error, "commit", "records");
+      if (!upload.failed && hasNew(pack, upload)) {
+        upload.failed = packError(error, "commit", "records");
+      }
     }
   }
 }
 
-function hasNew(upload: Upload): boolean {
-  for (const { state } of upload.held.values()) if (state === "new") return true;
+function hasNew({ holdings }: Pack, upload: Upload): boolean {
+  return some(holdings.of(upload), ({ state }) => state === "new");
+}
+
+function some<T>(all: Iterable<T>, good: (one: T) => boolean): boolean {
+  for (const one of all) if (good(one)) return true;
   return false;
 }
 
@@ -146,9 +149,9 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
     tables.transaction(() => {
       for (const { upload } of heard) {
         if (upload.failed) continue;
-        for (const holding of upload.held.values()) {
+        for (const holding of pack.holdings.of(upload)) {
           if (holding.state === "pending") {
-            tables.insert({ ...holding.place!, kind: holding.kind, id: holding.id, used });
+            tables.insert({ ...holding.place, kind: holding.kind, id: holding.id, used });
             kept.push(holding);
           } else tables.use(holding.kind, holding.id, used);
         }
@@ -159,10 +162,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
       tables.setDiskBytes(diskBytes(pack));
       pack.fault("commit.in_tables");
     }, { durable });
-    for (const holding of kept) {
-      holding.state = "kept";
-      holding.place = undefined;
-    }
+    for (const holding of kept) holding.state = "kept";
   } catch (thrown) {
     const error = packError(thrown, "commit", "rows of records");
     for (const { upload } of heard) upload.failed ??= error;
@@ -174,11 +174,10 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
  * was ended since it was written, or before what the tables say they know of the active one. Its
  * row must reach the disk before it is acknowledged; all others are found again by a replay.
  */
-function isBehind({ active, tables }: Pack, upload: Upload): boolean {
+function isBehind({ active, holdings, tables }: Pack, upload: Upload): boolean {
   const applied = tables.segment(active.data.number)?.applied ?? 0;
-  for (const { state, place } of upload.held.values()) {
-    if (state !== "pending") continue;
-    if (place!.segment !== active.data.number || place!.offset < applied) return true;
-  }
-  return false;
+  return some(
+    holdings.of(upload),
+    (holding) => holding.state === "pending" && !holding.waitsIn(active.data.number, applied),
+  );
 }

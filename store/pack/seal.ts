@@ -5,6 +5,8 @@ import { scanRecords } from "../../codec/record_scan.ts";
 import { SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import { fromHex } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
+import { noteGone } from "./damage.ts";
+import { dropSegment } from "./drop.ts";
 import { packError } from "./errors.ts";
 import { breathe } from "./jobs.ts";
 import { recordsOf } from "./move.ts";
@@ -35,6 +37,9 @@ export async function sealFull(pack: Pack): Promise<void> {
 }
 
 async function sealOne(pack: Pack, segment: SegmentRow): Promise<void> {
+  if (!pack.files.list().includes(segmentFileName(segment.name))) {
+    return await giveUp(pack, segment);
+  }
   const compress = pack.options.compression === "zstd" && segment.area === "data";
   if (compress && await squeeze(pack, segment)) return;
   const rows = segment.area === "data" ? dataRows(pack, segment) : await scanRows(pack, segment);
@@ -50,6 +55,13 @@ async function sealOne(pack: Pack, segment: SegmentRow): Promise<void> {
   pack.options.onRetire?.([segment.number]);
   pack.fault("seal.after_remove");
   pack.report({ type: "sealed", segment: segment.name, bytes: size });
+}
+
+/** Somebody has removed the file: what was in it is lost, and told. */
+async function giveUp(pack: Pack, segment: SegmentRow): Promise<void> {
+  noteGone(pack, segment);
+  // A segment of the log is told until the log is written anew: it alone can say what else fell.
+  if (segment.area === "data") await dropSegment(pack, segment);
 }
 
 function dataRows(pack: Pack, segment: SegmentRow): FooterRow[] {

@@ -11,8 +11,8 @@ import type { ObjectStore } from "../../core/object_store.ts";
 import { isMissing, packError } from "./errors.ts";
 import { recordBytes } from "./places.ts";
 import type { Place, SegmentRow } from "./places.ts";
-import { readAt, segmentFileName } from "./segment_files.ts";
-import type { SegmentFiles } from "./segment_files.ts";
+import { fillAt, readAt, segmentFileName } from "./segment_files.ts";
+import type { Part, SegmentFiles } from "./segment_files.ts";
 
 /** An open segment; whoever opened it closes it. */
 export interface SegmentBytes extends Disposable {
@@ -20,6 +20,8 @@ export interface SegmentBytes extends Disposable {
   readonly local: boolean;
   /** Up to `length` bytes at `offset`, fewer at the end; memory of its own. */
   read(offset: number, length: number): Bytes | Promise<Bytes>;
+  /** Fills a part of `target` from `offset` on; tells how many there were. For local ones only. */
+  readInto(target: Bytes, offset: number, part: Part): number;
   /** Bytes in all; for local ones only. */
   size(): number;
 }
@@ -49,6 +51,7 @@ export function openSegment(
       return file && {
         local: true,
         read: (offset, length) => file.read(offset, length),
+        readInto: (target, offset, part) => file.readInto(target, offset, part),
         size: () => file.size(),
         [Symbol.dispose]: () => file.close(),
       };
@@ -70,9 +73,15 @@ export function fileSegment(path: string): SegmentBytes | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
+  if (!fs.fstatSync(fd).isFile()) {
+    // Whatever stands there has no bytes of ours.
+    fs.closeSync(fd);
+    return undefined;
+  }
   return {
     local: true,
     read: (offset, length) => readAt(fd, offset, length),
+    readInto: (target, offset, part) => fillAt(fd, target, offset, part),
     size: () => fs.fstatSync(fd).size,
     [Symbol.dispose]: () => fs.closeSync(fd),
   };
@@ -93,6 +102,7 @@ export function farSegment(objects: ObjectStore, key: string): SegmentBytes {
         throw error;
       }
     },
+    readInto: () => 0,
     size: () => NaN,
     [Symbol.dispose]() {},
   };

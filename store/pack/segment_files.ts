@@ -7,13 +7,23 @@ import { READ_SLICE_BYTES } from "../../core/limits.ts";
 import { pullBody } from "../pull_body.ts";
 import { isMissing } from "./errors.ts";
 
+/** A part of an array. */
+export interface Part {
+  readonly from: number;
+  readonly length: number;
+}
+
 /** One open file. All calls are synchronous: the writer's thread has nothing else to do. */
 export interface SegmentFile {
   /** Writes all parts one behind the other. What it throws may have written some of them. */
   write(parts: readonly Uint8Array[], offset: number): void;
   /** Up to `length` bytes, fewer at the end; memory of its own. */
   read(offset: number, length: number): Bytes;
+  /** Fills a part of `target` from `offset` on; tells how many bytes there were. */
+  readInto(target: Bytes, offset: number, part: Part): number;
   size(): number;
+  /** Whether its name was taken away: what is written to it now is lost when it is closed. */
+  gone(): boolean;
   truncate(size: number): void;
   /** Resolves nothing: what was written is on the disk when it returns. */
   sync(): void;
@@ -28,8 +38,10 @@ export interface SegmentFiles {
   open(name: string, mode?: "r" | "r+"): SegmentFile | undefined;
   /** Gives a file another name; durable. */
   rename(name: string, to: string): void;
-  /** A missing one is fine. */
+  /** A missing one is fine. Not durable before {@linkcode SegmentFiles.sync}. */
   remove(name: string): void;
+  /** Makes names, and that some are gone, durable. */
+  sync(): void;
   list(): string[];
   /** The path of a file, `undefined` in memory. */
   pathOf(name: string): string | undefined;
@@ -85,6 +97,7 @@ export function folderSegmentFiles(dir: string): SegmentFiles {
       syncFolder(folder);
     },
     remove: (name) => fs.rmSync(path(name), { force: true }),
+    sync: () => syncFolder(folder),
     list: () => fs.readdirSync(folder).sort(),
     pathOf: path,
     source: (name, size) => ({
@@ -111,13 +124,20 @@ export function syncFolder(folder: string): void {
 /** Exactly `length` bytes at `offset`, or what there is before the end of the file. */
 export function readAt(fd: number, offset: number, length: number): Bytes {
   const bytes = new Uint8Array(length);
+  const done = fillAt(fd, bytes, offset, { from: 0, length });
+  return done === length ? bytes : bytes.slice(0, done);
+}
+
+/** Fills a part of `target` from `offset` on; with fewer bytes only at the end of the file. */
+export function fillAt(fd: number, target: Bytes, offset: number, part: Part): number {
+  const { from, length } = part;
   let done = 0;
   while (done < length) {
-    const read = fs.readSync(fd, bytes, done, length - done, offset + done);
-    if (read === 0) return bytes.slice(0, done);
+    const read = fs.readSync(fd, target, from + done, length - done, offset + done);
+    if (read === 0) break;
     done += read;
   }
-  return bytes;
+  return done;
 }
 
 function diskFile(fd: number, staging: Uint8Array): SegmentFile {
@@ -151,7 +171,9 @@ function diskFile(fd: number, staging: Uint8Array): SegmentFile {
       flush();
     },
     read: (offset, length) => readAt(fd, offset, length),
+    readInto: (target, offset, part) => fillAt(fd, target, offset, part),
     size: () => fs.fstatSync(fd).size,
+    gone: () => fs.fstatSync(fd).nlink === 0,
     truncate: (size) => fs.ftruncateSync(fd, size),
     sync: () => fs.fdatasyncSync(fd),
     close: () => fs.closeSync(fd),
@@ -191,6 +213,7 @@ export function memorySegmentFiles(): SegmentFiles {
       files.set(to, file);
     },
     remove: (name) => void files.delete(name),
+    sync() {},
     list: () => [...files.keys()].sort(),
     pathOf: () => undefined,
     source(name, size) {
@@ -214,6 +237,14 @@ class MemoryFile implements SegmentFile {
   }
   read(offset: number, length: number): Bytes {
     return this.#bytes.slice(offset, Math.min(this.#size, offset + length));
+  }
+  gone(): boolean {
+    return false;
+  }
+  readInto(target: Bytes, offset: number, { from, length }: Part): number {
+    const bytes = this.#bytes.subarray(offset, Math.min(this.#size, offset + length));
+    target.set(bytes, from);
+    return bytes.length;
   }
   size(): number {
     return this.#size;

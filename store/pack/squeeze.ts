@@ -169,6 +169,6 @@ function pointTo(
   }, { durable: true });
   for (const { from, to } of moved) {
     const holding = pack.holdings.get(from.kind, from.id);
-    if (holding?.state === "pending" && samePlace(holding.place!, from)) holding.place = to;
+    if (holding?.state === "pending" && samePlace(holding.place, from)) holding.place = to;
   }
 }

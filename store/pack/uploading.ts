@@ -1,23 +1,22 @@
 /** How records of an upload are taken in: held first, then written, each once. */
 import type { DataRecord } from "../../core/record.ts";
-import type { Holding, Upload } from "./holdings.ts";
+import type { Upload } from "./holdings.ts";
 import { place, plainStored } from "./pack.ts";
 import type { Pack } from "./pack.ts";
-import { recordKey } from "./places.ts";
 
 /** Lets an upload hold a record, without writing it. */
-export function admit(pack: Pack, upload: Upload, record: DataRecord): Holding {
+export function admit(pack: Pack, upload: Upload, record: DataRecord): void {
   const hasRow = () => pack.tables.find(record.kind, record.id) !== undefined;
-  return pack.holdings.hold(upload, record, hasRow);
+  pack.holdings.hold(upload, record, hasRow);
 }
 
 /** The records of a list that stand nowhere yet, each once. */
-export function unwritten(upload: Upload, records: readonly DataRecord[]): DataRecord[] {
-  const seen = new Set<string>();
+export function unwritten(pack: Pack, records: readonly DataRecord[]): DataRecord[] {
+  const seen = new Set<number>();
   return records.filter((record) => {
-    const key = recordKey(record.kind, record.id);
-    if (upload.held.get(key)?.state !== "new" || seen.has(key)) return false;
-    seen.add(key);
+    const holding = pack.holdings.get(record.kind, record.id);
+    if (holding?.state !== "new" || seen.has(holding.row)) return false;
+    seen.add(holding.row);
     return true;
   });
 }
@@ -25,13 +24,13 @@ export function unwritten(upload: Upload, records: readonly DataRecord[]): DataR
 /** Writes records and notes where their holdings stand. */
 export function writeHeld(
   pack: Pack,
-  records: readonly (readonly [Upload, DataRecord])[],
+  records: readonly DataRecord[],
   before: "append.before_write" | "commit.before_write",
 ): void {
-  const stored = records.map(([, record]) => plainStored(record));
+  const stored = records.map(plainStored);
   const places = place(pack, stored, { area: "data", before });
-  records.forEach(([upload, { kind, id }], i) => {
-    const holding = upload.held.get(recordKey(kind, id))!;
+  records.forEach(({ kind, id }, i) => {
+    const holding = pack.holdings.get(kind, id)!;
     holding.state = "pending";
     holding.place = places[i]!;
   });

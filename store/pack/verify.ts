@@ -27,6 +27,8 @@ export interface Verified {
   readonly damaged: number;
   /** Of these, how many were quarantined by this run. */
   readonly quarantined: number;
+  /** Bytes read from the medium. */
+  readonly read: number;
 }
 
 /** The counts of a verification that is under way. */
@@ -50,7 +52,7 @@ const STEP_BYTES = 1024 * 1024;
  * every segment.
  */
 export async function verifyAll(pack: Pack, options: VerifyOptions): Promise<Verified> {
-  const found: Found = { records: 0, bytes: 0, damaged: 0, quarantined: 0 };
+  const found: Found = { records: 0, bytes: 0, damaged: 0, quarantined: 0, read: 0 };
   let position: VerifyPosition | undefined = { segment: 0, offset: 0 };
   while (position) {
     throwIfAborted(options.signal);
@@ -110,6 +112,7 @@ async function verifyRows(
     // It has moved or gone since: what was read there says nothing any more.
     if (now?.segment !== row.segment || now.offset !== row.offset) continue;
     found.records++;
+    found.read += recordBytes(row);
     found.bytes += row.raw;
     if (good) continue;
     found.damaged++;

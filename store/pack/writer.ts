@@ -1,21 +1,22 @@
 /** The one writer of segments and packs. */
+// size: the contract of the writer with its comments, and the class that is its one door
 import type { ChunkSource } from "../../core/chunk_store.ts";
-import type { SignalOptions } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
+import { packCare } from "./care.ts";
+import type { PackCare } from "./care.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { logPort } from "./log_port.ts";
-import { isLogDamaged, mendData } from "./mend.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { openPackReader } from "./reader.ts";
-import type { SharedStore } from "./reader.ts";
+import type { SharedStore } from "./reader_options.ts";
 import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
 import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
@@ -60,11 +61,8 @@ export interface PackWriter extends AsyncDisposable {
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
-  /**
-   * Moves what is good out of data segments in which a damaged place is known, which then go. Tells
-   * whether the log has such places, too: only the index can write that anew.
-   */
-  mend(options?: SignalOptions): Promise<{ readonly logDamaged: boolean }>;
+  /** Mending, and the scrub. */
+  readonly care: PackCare;
   /** Forgets the damaged places: what fell with them was dropped on purpose. */
   forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
@@ -99,6 +97,7 @@ class Writer implements PackWriter {
   #flusher: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
+  readonly care: PackCare;
   readonly shared: SharedStore;
 
   constructor(pack: Pack) {
@@ -109,6 +108,7 @@ class Writer implements PackWriter {
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
     this.log = logPort(pack, this.#rounds);
+    this.care = packCare(pack);
     pack.onFull = () => this.#sealSoon();
     if (pack.tables.segments().some(({ state }) => state === "full")) this.#sealSoon();
   }
@@ -120,16 +120,16 @@ class Writer implements PackWriter {
     try {
       if (upload.failed) throw upload.failed;
       for (const record of records) admit(pack, upload, record);
-      const fresh = unwritten(upload, records);
+      const fresh = unwritten(pack, records);
       const bytes = neededBytes(fresh);
       if (bytes > 0 && !hasRoom(pack, bytes)) await makeRoom(pack, bytes);
       // Others may have written some of them while room was made.
-      const still = unwritten(upload, fresh);
+      const still = unwritten(pack, fresh);
       checkRoom(pack, neededBytes(still));
       if (pack.holdings.find(name) !== upload) throw ended(name);
       if (upload.failed) throw upload.failed;
       if (still.length === 0) return;
-      writeHeld(pack, still.map((record) => [upload, record]), "append.before_write");
+      writeHeld(pack, still, "append.before_write");
       pack.fault("append.after_write");
     } catch (thrown) {
       throw upload.failed ??= packError(thrown, "append", `to upload "${name}"`);
@@ -185,12 +185,6 @@ class Writer implements PackWriter {
     return this.#pack.tables.quarantined();
   }
 
-  async mend(options: SignalOptions = {}): Promise<{ logDamaged: boolean }> {
-    this.#assertOpen();
-    await this.#translated("mend", () => mendData(this.#pack, options));
-    return { logDamaged: isLogDamaged(this.#pack) };
-  }
-
   forgetDamage(): void {
     const { tables } = this.#pack;
     const segments = new Set(tables.quarantined().map((row) => row.segment));
@@ -234,6 +228,8 @@ class Writer implements PackWriter {
       const { data, log } = pack.active;
       data.sync();
       log.sync();
+      // After a clean stop nobody looks for files that the tables do not know.
+      pack.files.sync();
       pack.fault("close.before_clean");
       pack.tables.transaction(() => {
         for (const { number, synced } of [data, log]) {

@@ -2,11 +2,13 @@
 import type { SeededRandom } from "../helpers/random.ts";
 import { fromFileUrl } from "../helpers/paths.ts";
 import { checkStore } from "./check_store.ts";
+import type { Checked } from "./check_store.ts";
 import { DiskModel } from "./disk_model.ts";
 import { readFolder, writeFolder } from "./folder_image.ts";
 import { History } from "./history.ts";
 import { readRecord, recorderEnv, saidIn } from "./record.ts";
 import type { Call, KillPoint } from "./record.ts";
+import { serveLife } from "./serve_life.ts";
 
 const WORKER = fromFileUrl("../crash/crash_work.ts");
 
@@ -27,26 +29,29 @@ export function emptyTally(): Tally {
   return { kills: 0, cuts: 0, points: new Map(), acknowledged: 0, compared: 0, torn: 0, gone: 0 };
 }
 
+/** Options of {@linkcode CrashedStore}. */
+export interface CrashedStoreOptions {
+  /** Path of the recorder. */
+  readonly library: string;
+  readonly maxSize: number;
+  /** Whether that is too little for what is written. */
+  readonly evicts: boolean;
+  readonly random: SeededRandom;
+}
+
 /** One store over several lives. */
 export class CrashedStore {
   readonly dir: string;
-  readonly #library: string;
   readonly #scratch: string;
-  readonly #maxSize: number;
-  readonly #random: SeededRandom;
+  readonly #options: CrashedStoreOptions;
   #history = new History();
   #model = new DiskModel();
 
   /** `folder` is empty and is filled with the store, a record, and stores after power cuts. */
-  constructor(
-    folder: string,
-    options: { library: string; maxSize: number; random: SeededRandom },
-  ) {
+  constructor(folder: string, options: CrashedStoreOptions) {
     this.dir = `${folder}/store`;
     this.#scratch = folder;
-    this.#library = options.library;
-    this.#maxSize = options.maxSize;
-    this.#random = options.random;
+    this.#options = options;
   }
 
   /** The history so far. */
@@ -56,22 +61,44 @@ export class CrashedStore {
 
   /** Runs a worker until it is killed or at its end; tells the calls it made. */
   async work(kill: KillPoint | undefined): Promise<Call[]> {
-    const record = `${this.#scratch}/record`;
-    await Deno.remove(record).catch(() => {}); // not there in the first round
-    const seed = this.#random.integer(0, 2 ** 31);
-    const { dir } = this;
-    const command = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", WORKER, dir, String(seed), `${this.#history.lastId + 1}`]
-        .concat(String(this.#maxSize)),
-      env: recorderEnv({ library: this.#library, record, dir, kill }),
-      stdout: "null",
-      stderr: "piped",
-    });
-    const { signal, success, stderr } = await command.output();
-    if (signal !== "SIGKILL" && !success) {
+    return await this.#recorded(kill, async (env) => {
+      const { random, maxSize } = this.#options;
+      const args = ["run", "-A", "--no-check", WORKER, this.dir];
+      const command = new Deno.Command(Deno.execPath(), {
+        args: [
+          ...args,
+          `${random.integer(0, 2 ** 31)}`,
+          `${this.#history.lastId + 1}`,
+          `${maxSize}`,
+        ],
+        env,
+        stdout: "null",
+        stderr: "piped",
+      });
+      const { signal, success, stderr } = await command.output();
+      if (signal === "SIGKILL" || success) return;
       throw new Error(`the worker failed: ${new TextDecoder().decode(stderr)}`);
-    }
-    return readRecord(await Deno.readFile(record), dir);
+    });
+  }
+
+  /** The same with a whole server that is written to over HTTP; its history is heard at once. */
+  async serve(kill: KillPoint | undefined): Promise<Call[]> {
+    const { random, maxSize } = this.#options;
+    const life = { dir: this.dir, maxSize, random };
+    return await this.#recorded(kill, (env) => serveLife({ ...life, env }, this.#history));
+  }
+
+  async #recorded(
+    kill: KillPoint | undefined,
+    live: (env: Record<string, string>) => Promise<void>,
+  ): Promise<Call[]> {
+    const record = `${this.#scratch}/record`;
+    await Deno.remove(record).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    const { library } = this.#options;
+    await live(recorderEnv({ library, record, dir: this.dir, kill }));
+    return readRecord(await Deno.readFile(record), this.dir);
   }
 
   /**
@@ -80,10 +107,19 @@ export class CrashedStore {
    */
   async round(
     kill: KillPoint | undefined,
-    options: { cuts: number; thorough: boolean; tally: Tally; goOn?: boolean },
-  ): Promise<void> {
+    options: {
+      cuts: number;
+      thorough: boolean;
+      tally: Tally;
+      goOn?: boolean;
+      /** A whole server: its power is only cut at its end, since its clients know no other moment. */
+      serves?: boolean;
+    },
+  ): Promise<Call[]> {
     const { tally, cuts, thorough } = options;
-    const calls = await this.work(kill);
+    const { random } = this.#options;
+    const known = this.#history.acknowledged;
+    const calls = options.serves ? await this.serve(kill) : await this.work(kill);
     const last = calls.at(-1);
     if (last?.name === "kill") {
       tally.kills++;
@@ -91,40 +127,51 @@ export class CrashedStore {
       tally.points.set(point, (tally.points.get(point) ?? 0) + 1);
     }
     const lines = saidIn(calls);
-    const moments = Array.from({ length: cuts }, () => this.#random.integer(0, calls.length + 1));
+    const moments = Array.from(
+      { length: cuts },
+      () => options.serves ? calls.length : random.integer(0, calls.length + 1),
+    );
     moments.sort((a, b) => a - b);
-    const before = tally.acknowledged;
     for (const [n, call] of [...calls, undefined].entries()) {
       while (moments[0] === n) {
         moments.shift();
         const history = this.#history.copy();
         history.hear(lines, n);
         const cut = `${this.#scratch}/cut`;
-        await writeFolder(cut, this.#model.cut(this.#random));
+        await writeFolder(cut, this.#model.cut(random));
         tally.cuts++;
-        try {
-          add(tally, await checkStore(cut, history, { maxSize: this.#maxSize, thorough }));
-        } catch (error) {
-          const shown = calls.slice(Math.max(0, n - 400), n).map((one) => {
-            const t = one.name === "say" ? new TextDecoder().decode(one.data).trim() : "";
-            return `${one.name} ${one.path} ${one.other} ${one.offset}+${one.data.length} ${t}`;
-          });
-          console.log(shown.join("\n"));
-          throw error;
-        }
+        add(tally, await this.#check(cut, history, thorough));
       }
       if (call) this.#model.apply(call);
     }
     this.#history.hear(lines);
-    tally.acknowledged = before + saidIn(calls).filter(({ line }) => line.startsWith("ok ")).length;
+    tally.acknowledged += this.#history.acknowledged - known;
     // Now and then the next life begins with what this one left, so that a recovery is killed too.
-    if (options.goOn) return;
-    add(tally, await checkStore(this.dir, this.#history, { maxSize: this.#maxSize, thorough }));
+    if (options.goOn) return calls;
+    add(tally, await this.#check(this.dir, this.#history, thorough));
     this.#model = new DiskModel(await readFolder(this.dir));
+    return calls;
+  }
+
+  /** Takes tables away that can be made again: the next life begins with a rebuild. */
+  async spoil(names: readonly ("packs.sqlite" | "index.sqlite")[]): Promise<void> {
+    for (const name of names) {
+      for (const suffix of ["", "-wal", "-shm"]) {
+        await Deno.remove(`${this.dir}/${name}${suffix}`).catch((error) => {
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        });
+      }
+    }
+    this.#model = new DiskModel(await readFolder(this.dir));
+  }
+
+  #check(dir: string, history: History, thorough: boolean): Promise<Checked> {
+    const { maxSize, evicts } = this.#options;
+    return checkStore(dir, history, { maxSize, evicts, thorough });
   }
 }
 
-function add(tally: Tally, checked: { compared: number; torn: number; gone: number }): void {
+function add(tally: Tally, checked: Checked): void {
   tally.compared += checked.compared;
   tally.torn += checked.torn;
   tally.gone += checked.gone;

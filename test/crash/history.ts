@@ -27,6 +27,13 @@ export class History {
     for (const { line, at, call } of lines) if (call < before) this.#hear(line, at);
   }
 
+  /** Notes that a change is begun. */
+  begin(change: Omit<Change, "id" | "acknowledged">): Change {
+    const begun: Change = { ...change, id: ++this.lastId, acknowledged: undefined };
+    this.changes.set(begun.id, begun);
+    return begun;
+  }
+
   /** A copy that can hear more by itself. */
   copy(): History {
     const copy = new History();

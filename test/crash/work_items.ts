@@ -1,5 +1,6 @@
 /** What a worker writes, so that whoever checks can make the same again. */
-import type { Bytes } from "../../core/digest.ts";
+import { digestOf } from "../../core/digest.ts";
+import type { Bytes, Digest } from "../../core/digest.ts";
 import type { EntryKey } from "../../core/entry.ts";
 import type { TokenRights } from "../../core/token_admin.ts";
 
@@ -17,7 +18,7 @@ export const ADMIN_RIGHTS: TokenRights = {
 
 /** The entry of a key. */
 export function keyOf(key: string): EntryKey {
-  return { namespace: "default", scope: "main", protocol: "native", key };
+  return { namespace: "default", scope: "main", protocol: "kv", key };
 }
 
 /** The body that change number `id` writes; does not compress, begins with the number. */
@@ -32,4 +33,14 @@ export function bodyOf(id: number, size: number): Bytes {
     words[i] = state;
   }
   return new Uint8Array(words.buffer).slice(0, size);
+}
+
+const digests = new Map<string, Digest>();
+
+/** The digest of that body; each is made once. */
+export function digestOfBody(id: number, size: number): Digest {
+  const name = `${id} ${size}`;
+  let digest = digests.get(name);
+  if (digest === undefined) digests.set(name, digest = digestOf(bodyOf(id, size)));
+  return digest;
 }

@@ -1,5 +1,6 @@
 /** The table of damages: every file of a store, and every field of what is in segments and packs. */
 import type { RecordKind } from "../../core/record.ts";
+import { everyNth } from "../helpers/long.ts";
 import type { SeededRandom } from "../helpers/random.ts";
 import { BYTE_KINDS, FILE_KINDS } from "./kinds.ts";
 import type { Spot } from "./kinds.ts";
@@ -29,6 +30,15 @@ export interface DamageCase {
 /** All damages of these files. */
 export function damageCases(files: readonly StoreFile[]): DamageCase[] {
   return [...fileCases(files), ...recordCases(files), ...frameCases(files)];
+}
+
+/** What only a check on every read can find; no short form may be without them. */
+const ESSENTIAL = /^(flip: body of (chunk|recipe) inner of|exchange: data|other's bytes: data)/;
+
+/** All cases in the long form; in the short one every `nth`, and the essential ones. */
+export function chosenCases(cases: readonly DamageCase[], nth: number): DamageCase[] {
+  const some = new Set(everyNth(cases, nth));
+  return cases.filter((one) => some.has(one) || ESSENTIAL.test(one.name) && !one.rebuild);
 }
 
 /** Of several packs of a kind one is enough; all others are tried, each. */

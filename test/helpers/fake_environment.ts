@@ -54,6 +54,7 @@ export function fakeEnvironment(world: FakeWorld = {}): FakeEnvironment {
       err += typeof data === "string" ? data : new TextDecoder().decode(data);
     },
     interactive: world.interactive ?? false,
+    cores: 2,
     askSecret(question) {
       if (world.answer !== undefined) err += `${question}\n`;
       return Promise.resolve(world.answer);

@@ -185,6 +185,7 @@ const maintenance: Maintenance = {
       audit_rows: 0,
       audit_damaged: 0,
       repaired: options?.repair ? 1 : 0,
+      lost_blobs: [],
       problems: [],
     }),
   gc: () => Promise.resolve({ segments_removed: 0, records_removed: 0, bytes_freed: 0 }),

@@ -1,4 +1,5 @@
 /** Folders that live as long as a test. */
+import { statfsSync } from "node:fs";
 
 /** A folder that is removed, with all that is in it, when disposed. */
 export interface TempDir extends AsyncDisposable {
@@ -14,9 +15,10 @@ export function liveFolders(): ReadonlySet<string> {
   return new Set(live);
 }
 
-/** Makes an empty folder of its own: `await using dir = await tempDir()`. */
-export async function tempDir(prefix = "vrc-test-"): Promise<TempDir> {
-  const path = await Deno.realPath(await Deno.makeTempDir({ prefix }));
+/** Makes an empty folder of its own, in `below`: `await using dir = await tempDir()`. */
+export async function tempDir(prefix = "vrc-test-", below?: string): Promise<TempDir> {
+  const made = await Deno.makeTempDir({ prefix, ...(below === undefined ? {} : { dir: below }) });
+  const path = await Deno.realPath(made);
   live.add(path);
   return {
     path,
@@ -29,6 +31,22 @@ export async function tempDir(prefix = "vrc-test-"): Promise<TempDir> {
       });
     },
   };
+}
+
+/**
+ * A folder in memory, where there is a file system for that with `bytes` free: for stores whose
+ * syncs cost time and prove nothing.
+ */
+export async function quickTempDir(bytes: number): Promise<TempDir> {
+  const memory = "/dev/shm";
+  try {
+    const { bavail, bsize } = statfsSync(memory);
+    if (bavail * bsize >= bytes) return await tempDir(undefined, memory);
+  } catch (thrown) {
+    // Not every system has it.
+    if ((thrown as { code?: unknown }).code !== "ENOENT") throw thrown;
+  }
+  return await tempDir();
 }
 
 /** All files and links below a folder, as sorted relative paths; folders are left out. */

@@ -26,6 +26,7 @@ export const CLEAN = {
   audit_rows: 5,
   audit_damaged: 0,
   repaired: 0,
+  lost_blobs: [],
   problems: [{ what: "nothing", where: "nowhere" }],
 };
 /** As {@linkcode CLEAN}. */

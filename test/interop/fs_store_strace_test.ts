@@ -1,6 +1,8 @@
 /** The order of system calls of one put: no other test can see a sync that is missing. */
 import assert from "node:assert/strict";
 import { needProgram, skippable } from "../helpers/skip.ts";
+import { parseTrace } from "../helpers/strace.ts";
+import type { TracedCall } from "../helpers/strace.ts";
 import { tempDir } from "../helpers/temp.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -17,47 +19,19 @@ function program(folder: string, source: string): string {
   `;
 }
 
-interface Call {
-  readonly name: string;
-  /** Files it was about: the path of the descriptor, or the paths in the arguments. */
-  readonly paths: readonly string[];
-}
-
 /** The calls below `folder` that succeeded, in the order in which they ended. */
-async function trace(folder: string, code: string): Promise<Call[]> {
+async function trace(folder: string, code: string): Promise<TracedCall[]> {
   await using dir = await tempDir();
   await Deno.writeTextFile(dir.join("put.ts"), code);
   const deno = [Deno.execPath(), "run", "-A", "--no-check", dir.join("put.ts")];
   const args = ["-f", "-y", "-s", "300", "-e", `trace=${TRACED}`, "-o", dir.join("trace"), ...deno];
   const { success, stderr } = await new Deno.Command("strace", { args }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
-  return parse(await Deno.readTextFile(dir.join("trace")), folder);
-}
-
-/** Joins calls that strace shows in two halves, since other threads ran in between. */
-function parse(text: string, folder: string): Call[] {
-  const begun = new Map<string, string>();
-  const calls: Call[] = [];
-  for (const line of text.split("\n")) {
-    const [, thread = "", rest = ""] = /^(\d+)\s+(.*)$/.exec(line) ?? [];
-    let whole = rest;
-    if (rest.endsWith("<unfinished ...>")) {
-      begun.set(thread, rest.slice(0, -"<unfinished ...>".length));
-      continue;
-    }
-    const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(rest);
-    if (resumed) whole = (begun.get(thread) ?? "") + resumed[1];
-    const [, name, args, result] = /^(\w+)\((.*)\)\s+= (-?\d+)/.exec(whole) ?? [];
-    if (name === undefined || args === undefined || Number(result) < 0) continue;
-    const paths = [...args.matchAll(/"([^"]*)"|\d+<([^>]*)>/g)].map((m) => m[1] ?? m[2] ?? "")
-      .filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length));
-    if (paths.length > 0) calls.push({ name: name.replace(/at2?$|2$/, ""), paths });
-  }
-  return calls;
+  return parseTrace(await Deno.readTextFile(dir.join("trace")), folder);
 }
 
 /** Where the first call is that fits, from `from` on; fails if there is none. */
-function find(calls: Call[], from: number, name: RegExp, path: RegExp): number {
+function find(calls: TracedCall[], from: number, name: RegExp, path: RegExp): number {
   const at = calls.findIndex((call, i) =>
     i >= from && name.test(call.name) && call.paths.some((one) => path.test(one))
   );
@@ -70,7 +44,7 @@ const SYNC = /^(fsync|fdatasync)$/;
 const TEMP = /^\/\.tmp\/data-ab-object\.[0-9a-f]{16}(\.link)?$/;
 
 /** What holds for every put into an empty store. */
-function assertOrder(calls: Call[]): void {
+function assertOrder(calls: TracedCall[]): void {
   const renames = calls.filter(({ name }) => name === "rename");
   assert.equal(renames.length, 1, "one rename");
   const area = find(calls, 0, /^mkdir$/, /^\/data$/);

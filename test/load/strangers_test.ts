@@ -9,7 +9,7 @@ import { processFacts } from "./process_facts.ts";
 
 const STRANGERS = 2_000;
 /** Pairs of a quiet and a loaded run; the medians of their p99 are compared. */
-const ROUNDS = loadOr(5, 2);
+const ROUNDS = loadOr(5, 1);
 /** The long one is longer than a header may take: all strangers are ended, and come back, in it. */
 const SECONDS = loadOr(24, 3);
 const MOST = 2;

@@ -40,10 +40,15 @@ export class Wire implements Disposable {
     this.#socket = socket;
   }
 
+  /** Connects to this machine. @throws {Hangup} where nobody listens */
   static async to(port: number): Promise<Wire> {
-    const socket = await Deno.connect({ hostname: "127.0.0.1", port });
-    socket.setNoDelay(true);
-    return new Wire(socket);
+    try {
+      const socket = await Deno.connect({ hostname: "127.0.0.1", port });
+      socket.setNoDelay(true);
+      return new Wire(socket);
+    } catch (thrown) {
+      throw hangup(thrown);
+    }
   }
 
   get closed(): boolean {
@@ -164,8 +169,14 @@ function headOf({ method, target, token, headers, length }: WireQuestion): strin
 }
 
 function hangup(thrown: unknown): unknown {
-  const { BadResource, BrokenPipe, ConnectionReset, Interrupted, NotConnected } = Deno.errors;
-  const gone = [BadResource, BrokenPipe, ConnectionReset, Interrupted, NotConnected]
-    .some((kind) => thrown instanceof kind);
+  const { errors } = Deno;
+  const gone = [
+    errors.BadResource,
+    errors.BrokenPipe,
+    errors.ConnectionRefused,
+    errors.ConnectionReset,
+    errors.Interrupted,
+    errors.NotConnected,
+  ].some((kind) => thrown instanceof kind);
   return gone ? new Hangup("the server closed the connection", { cause: thrown }) : thrown;
 }

@@ -10,6 +10,7 @@ import { CacheError } from "../../core/errors.ts";
 import { createCasStore } from "../../store/cas/cas_store.ts";
 import { createMemoryBlobWorld, MemoryBlobStore } from "../../store/cas/memory_blobs.ts";
 import { MemoryChunkStore } from "../../store/cas/memory_chunks.ts";
+import { Blocks } from "../../store/cas/blocks.ts";
 import { idOf, Presence } from "../../store/cas/presence.ts";
 import { inParts, noise } from "../suites/blob_store_asks.ts";
 
@@ -107,12 +108,14 @@ Deno.test("Blobs over chunks answer as whole blobs in memory, whatever is put, l
       async (calls) => {
         await using port = new MemoryChunkStore();
         const presence = new Presence(port);
+        const blocks = new Blocks({ losses: () => port.losses() });
         const open = (namespace: string) =>
           createCasStore({
             namespace,
             chunks: port,
             port,
             presence,
+            blocks,
             visibility: port,
             maxBlobSize: 1_000_000,
           });

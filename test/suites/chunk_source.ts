@@ -1,6 +1,7 @@
 /** What every {@linkcode ChunkSource} promises, as a table of cases. */
 import assert from "node:assert/strict";
-import type { ChunkSource } from "../../core/chunk_store.ts";
+import { concat, equalBytes } from "../../core/bytes.ts";
+import type { ChunkSource, WantedBody } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { sha256 } from "../../core/digest.ts";
 import { isKind } from "../../core/errors.ts";
@@ -34,11 +35,18 @@ function copy({ kind, id, body }: DataRecord): DataRecord {
   return { kind, id: id.slice(), body: body.slice() };
 }
 
-async function all(bodies: AsyncIterable<Bytes>): Promise<Bytes[]> {
-  const found: Bytes[] = [];
-  // A body may be a view of memory that the next one is read into: take it now.
-  for await (const body of bodies) found.push(body.slice());
-  return found;
+function wanted(records: readonly DataRecord[]): WantedBody[] {
+  return records.map(({ id, body }) => ({ id, length: body.length }));
+}
+
+/** As a promise, whether it answers at once, by one, or throws. */
+async function joined(
+  source: ChunkSource,
+  records: readonly WantedBody[],
+  signal?: AbortSignal,
+): Promise<Bytes> {
+  using held = source.hold("chunk", records);
+  return await held.join(0, records.length, { signal });
 }
 
 const CASES: Readonly<Record<string, (test: ChunkSourceUnderTest) => Promise<void>>> = {
@@ -47,7 +55,7 @@ const CASES: Readonly<Record<string, (test: ChunkSourceUnderTest) => Promise<voi
     assert.deepEqual(source.has("chunk", [id, id]), [false, false]);
     assert.deepEqual(source.has("chunk", []), []);
     assert.equal(await source.read("chunk", id), undefined);
-    assert.deepEqual(await all(source.readAll("chunk", [])), []);
+    assert.equal((await joined(source, [])).length, 0);
   },
 
   async "read() gives back bodies of every size"({ source, store }) {
@@ -80,59 +88,66 @@ const CASES: Readonly<Record<string, (test: ChunkSourceUnderTest) => Promise<voi
     assert.equal(await source.read("tree", chunk.id), undefined);
   },
 
-  async "readAll() keeps the order asked, also backwards and with repetitions"({ source, store }) {
+  async "hold() keeps the order asked, also backwards and repeated"({ source, store }) {
     const records = Array.from({ length: 40 }, (_, i) => record(i * 331));
     await store(records.slice(0, 25).map(copy));
     await store(records.slice(25).map(copy));
     const order = [...records, ...records.toReversed(), records[3]!, records[3]!, records[39]!];
-    const bodies = await all(source.readAll("chunk", order.map(({ id }) => id)));
-    assert.deepEqual(bodies, order.map(({ body }) => body));
+    const bytes = await joined(source, wanted(order));
+    assert.ok(equalBytes(bytes, concat(order.map(({ body }) => body))));
   },
 
-  async "readAll() reads more than one run of bytes at a time may hold"({ source, store }) {
-    const records = Array.from({ length: 30 }, () => record(100_000));
+  async "join() joins bodies of every size, empty ones and shorter than a head"(
+    { source, store },
+  ) {
+    const records = [0, 1, 20, 55, 56, 57, 3, 0, 300_000, 2, 2_000_000, 1, 0].map((n) => record(n));
     await store(records.map(copy));
-    const bodies = await all(source.readAll("chunk", records.map(({ id }) => id)));
-    assert.deepEqual(bodies, records.map(({ body }) => body));
+    for (const order of [records, records.toReversed()]) {
+      const bytes = await joined(source, wanted(order));
+      assert.ok(equalBytes(bytes, concat(order.map(({ body }) => body))));
+    }
   },
 
-  async "readAll() ends with corrupt at the first that is not here"({ source, store }) {
+  async "join() gives memory that is the caller's alone"({ source, store }) {
+    const [one, other] = [record(1000), record(2000)];
+    await store([copy(one), copy(other)]);
+    for (const order of [[one], [one, other]]) {
+      const bytes = await joined(source, wanted(order));
+      bytes.fill(7);
+      bytes.buffer.transfer(0);
+      const again = await joined(source, wanted(order));
+      assert.ok(equalBytes(again, concat(order.map(({ body }) => body))));
+    }
+  },
+
+  async "join() reads any part of what is held, as often as asked"({ source, store }) {
+    const records = Array.from({ length: 12 }, (_, i) => record(i * 977));
+    await store(records.map(copy));
+    using held = source.hold("chunk", wanted(records));
+    for (const [from, to] of [[0, 12], [3, 7], [11, 12], [5, 5], [0, 1], [3, 7]] as const) {
+      const bytes = await held.join(from, to);
+      assert.ok(equalBytes(bytes, concat(records.slice(from, to).map(({ body }) => body))));
+    }
+  },
+
+  async "hold() is corrupt when one is not here or has another length"({ source, store }) {
     const [a, b, missing] = [record(10), record(20), record(30)];
     await store([copy(a), copy(b)]);
-    const got: Bytes[] = [];
-    const read = async () => {
-      const ids = [a.id, b.id, missing.id, a.id];
-      for await (const body of source.readAll("chunk", ids)) got.push(body.slice());
-    };
-    await assert.rejects(read(), (error) => isKind(error, "corrupt"));
-    assert.deepEqual(got, [a.body, b.body]);
+    const refused = (records: readonly WantedBody[]) =>
+      assert.rejects(joined(source, records), (error) => isKind(error, "corrupt"));
+    await refused(wanted([a, b, missing, a]));
+    await refused([...wanted([a]), { id: b.id, length: 21 }]);
+    await refused([{ id: a.id, length: 9 }, ...wanted([b])]);
   },
 
-  async "readAll() may be given up in the middle"({ source, store }) {
-    const records = Array.from({ length: 10 }, () => record(1000));
-    await store(records.map(copy));
-    for await (const body of source.readAll("chunk", records.map(({ id }) => id))) {
-      assert.deepEqual(body, records[0]!.body);
-      break;
-    }
-    assert.deepEqual(await source.read("chunk", records[9]!.id), records[9]!.body);
-  },
-
-  async "an aborted signal ends read() and readAll() with its reason"({ source, store }) {
+  async "an aborted signal ends read() and join() with its reason"({ source, store }) {
     const records = Array.from({ length: 5 }, () => record(2_000_000));
     await store(records.map(copy));
     const reason = new Error("enough");
     const signal = AbortSignal.abort(reason);
-    const ids = records.map(({ id }) => id);
-    await assert.rejects(async () => void await source.read("chunk", ids[0]!, { signal }), reason);
-    await assert.rejects(all(source.readAll("chunk", ids, { signal })), reason);
-    const later = new AbortController();
-    const read = async () => {
-      for await (const _ of source.readAll("chunk", ids, { signal: later.signal })) {
-        later.abort(reason);
-      }
-    };
-    await assert.rejects(read(), reason);
+    const { id } = records[0]!;
+    await assert.rejects(async () => void await source.read("chunk", id, { signal }), reason);
+    await assert.rejects(joined(source, wanted(records), signal), reason);
   },
 
   async "many reads of one record at the same time all get it"({ source, store }) {
@@ -162,7 +177,8 @@ const CASES: Readonly<Record<string, (test: ChunkSourceUnderTest) => Promise<voi
     assert.equal(await source.read("chunk", bad.id), undefined);
     assert.deepEqual(await source.read("chunk", good.id), good.body);
     const ids = [good.id, bad.id];
-    await assert.rejects(all(source.readAll("chunk", ids)), (error) => isKind(error, "corrupt"));
+    const both = joined(source, wanted([good, bad]));
+    await assert.rejects(both, (error) => isKind(error, "corrupt"));
     for (let look = 0; look < 50 && source.losses() === before; look++) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }

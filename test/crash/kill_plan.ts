@@ -1,0 +1,57 @@
+/** Where workers are killed: every kind of call on every kind of file, again and again. */
+import type { SeededRandom } from "../helpers/random.ts";
+import { pointOf } from "./crash_runs.ts";
+import type { Call, CallName, KillPoint } from "./record.ts";
+
+/** Calls that change something, or tell somebody that it is changed. */
+const WORTH: ReadonlySet<CallName> = new Set([
+  "create",
+  "write",
+  "truncate",
+  "allocate",
+  "sync",
+  "rename",
+  "link",
+  "unlink",
+  "mkdir",
+  "say",
+]);
+
+/** Turns through the points of one kind of life, each time at another of its calls. */
+export class KillPlan {
+  readonly #points: readonly (readonly [string, { call: CallName; count: number }])[];
+  #turn = 0;
+
+  /** Learns the points from the calls of a life that was not killed; their order is random. */
+  constructor(calls: readonly Call[], random: SeededRandom) {
+    const points = new Map<string, { call: CallName; count: number }>();
+    for (const call of calls) {
+      if (!WORTH.has(call.name)) continue;
+      const point = pointOf(call);
+      const known = points.get(point);
+      if (known) known.count++;
+      else points.set(point, { call: call.name, count: 1 });
+    }
+    const drawn = [...points].map((point) => ({ point, at: random.next() }));
+    this.#points = drawn.sort((a, b) => a.at - b.at).map(({ point }) => point);
+  }
+
+  /** The points, such as `sync active/*.seg`. */
+  get points(): string[] {
+    return this.#points.map(([point]) => point);
+  }
+
+  /** The next point, and at random which of its calls. */
+  next(random: SeededRandom): KillPoint {
+    const [point, { call, count }] = this.#points[this.#turn++ % this.#points.length]!;
+    const [, path = ""] = /^\S+ ([^*]*?)(?:\/xx|-xx|\*|$)/.exec(point) ?? [];
+    const draw = random.next();
+    const torn = call === "write" && draw < 0.4;
+    return {
+      call,
+      path: path === "." || path === "" ? "*" : path,
+      nth: random.integer(1, count + 1),
+      how: torn ? "torn" : draw < 0.7 ? "before" : "after",
+    };
+  }
+}

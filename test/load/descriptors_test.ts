@@ -1,0 +1,98 @@
+/** A server that may open few files: it runs out of them, refuses, and is back by itself. */
+import assert from "node:assert/strict";
+import { SOURCE_PROGRAM, startServer } from "../helpers/real_server.ts";
+import { needProgram, skippable } from "../helpers/skip.ts";
+import { tempDir } from "../helpers/temp.ts";
+import { bodyOf } from "./bodies.ts";
+import { runLoad, startLoad } from "./client_process.ts";
+import { loadOr } from "./form.ts";
+import { processFacts, settled } from "./process_facts.ts";
+import { ask, portOf, put, until } from "./server.ts";
+
+/** What the server takes for itself, and some connections. */
+const DESCRIPTORS = 160;
+const STRANGERS = 500;
+
+skippable("a server out of descriptors is back by itself, and has all it acknowledged", {
+  need: () => Deno.build.os === "linux" ? needProgram("bash") : "needs Linux",
+}, async () => {
+  await using folder = await tempDir();
+  await using server = await startServer(folder.join("store"), {
+    args: ["--max-size", "none", "--access-log", "none"],
+    program: ["bash", "-c", `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`, ...SOURCE_PROGRAM],
+  });
+  const port = portOf(server);
+  const token = server.adminToken;
+  await put(server, "/v1/entries/before", bodyOf(1, 700_000));
+  const before = await processFacts(server.pid);
+  const list = folder.join("acknowledged.json");
+  const statuses = new Set<number>();
+  {
+    await using strangers = startLoad({ job: "drip", port, connections: STRANGERS, everyMs: 1000 });
+    await until(() => /cannot accept connections/.test(server.log()), {
+      ms: 20_000,
+      why: "there are no descriptors left",
+    });
+    // While they hold on: a token holder is served all the same, sooner or later.
+    const began = performance.now();
+    for (let written = 0; written < loadOr(200, 30);) {
+      try {
+        const { status } = await ask(
+          server,
+          ["PUT", `/v1/entries/among/${written}`],
+          bodyOf(written, 5000),
+        );
+        statuses.add(status);
+        if (status === 201) written++;
+      } catch (thrown) {
+        // No place for this connection at the moment: it is refused or ended, as any stranger's.
+        if (!(thrown instanceof TypeError)) throw thrown;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      assert.ok(performance.now() - began < 60_000, "a token holder is never served");
+    }
+    await strangers.stop();
+  }
+  const left = performance.now();
+  const served = () =>
+    ask(server, ["GET", "/v1/entries/before"]).then(({ status }) => status === 200, () => false);
+  await until(served, { ms: 10_000, why: "it is back by itself" });
+  const backMs = performance.now() - left;
+  const seen = await runLoad({
+    job: "mix",
+    port,
+    token,
+    connections: 16,
+    seconds: loadOr(10, 2),
+    vanishing: 0,
+    seed: 3,
+    first: 1000,
+    writing: 0.5,
+    sizes: [1024, 50_000, 400_000],
+    list,
+  });
+  const back = await runLoad({ job: "read_back", port, token, connections: 4, list });
+  const after = await settled(
+    server.pid,
+    (now) => now.descriptors <= before.descriptors + 8,
+    5_000,
+  );
+  console.info(
+    `${DESCRIPTORS} descriptors, ${STRANGERS} strangers: writes among them were answered ` +
+      `${[...statuses].join(", ")}; back ${
+        backMs.toFixed(0)
+      } ms after they left; then ${seen.requests} requests, ${back.read} bodies read ` +
+      `back; descriptors before ${before.descriptors}, after ${after.descriptors}`,
+  );
+  assert.match(server.log(), /listening again/);
+  assert.deepEqual([...statuses].filter((status) => ![201, 429, 503, 507].includes(status)), []);
+  assert.deepEqual(seen.errors, {});
+  assert.deepEqual([back.lost, back.wrong], [0, 0]);
+  assert.equal(back.read, seen.acknowledged);
+  for (let number = 0; number < loadOr(200, 30); number++) {
+    assert.equal((await ask(server, ["GET", `/v1/entries/among/${number}`])).status, 200);
+  }
+  assert.equal((await ask(server, ["GET", "/v1/entries/before"])).status, 200);
+  assert.ok(after.descriptors <= before.descriptors + 8, `${after.descriptors} descriptors`);
+  assert.doesNotMatch(server.log(), /internal|thread ended/);
+});
