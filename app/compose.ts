@@ -4,9 +4,11 @@ import { openDomainKey } from "../auth/domain_key.ts";
 import { openServerKey } from "../auth/server_key.ts";
 import { openTokenStore } from "../auth/token_store.ts";
 import { noSeal } from "../codec/seal.ts";
+import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { CacheError, toCacheError } from "../core/errors.ts";
+import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
@@ -21,6 +23,7 @@ import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
 import { createInsight } from "./insight.ts";
+import { runLateChecks } from "./late_checks.ts";
 import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
@@ -164,6 +167,10 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       report: alarm,
     }),
   );
+  const background = stack.use(new Background((error) => report(error.message)));
+  const known = new KnownBlobsWriter(packs.stats().records);
+  const settling = new AbortController();
+  stack.defer(() => settling.abort());
   const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
@@ -174,6 +181,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
     filter: index.filter,
+    known: new KnownBlobs(known.buffer),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
     report: alarm,
@@ -208,8 +216,15 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       damaged: (place) => packs.reportDamage(place),
     },
     threads,
-    known: { entries: index.filter.buffer },
-    learn: () => index.learn(),
+    known: { entries: index.filter.buffer, blobs: known.buffer },
+    settleIn() {
+      index.learn();
+      const { signal } = settling;
+      const told = Promise.all([packs.tell(known, signal), index.tell(known, signal)]);
+      background.run("learn", told.then(() => signal.aborted ? undefined : known.complete()));
+      const checks = { index: index.check, packs: packs.check };
+      background.run("check", runLateChecks({ dir: folder, checks, signal, report }));
+    },
     scrub: {
       step: (signal) => packs.care.scrub({ signal }),
       status: () => chunks.scrub(),

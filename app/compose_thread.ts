@@ -9,6 +9,7 @@ import { noSeal } from "../codec/seal.ts";
 import type { UsageRow } from "../core/insight.ts";
 import { systemClock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
+import { KnownBlobs } from "../core/known_blobs.ts";
 import { KeyFilter } from "../core/key_filter.ts";
 import { policy } from "../policy/decide.ts";
 import type { Handler } from "../server/deps.ts";
@@ -73,6 +74,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     counters,
     maxBlobSize: config.maxBlobSize,
     filter: new KeyFilter(options.known.entries),
+    known: new KnownBlobs(options.known.blobs),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => port.touchEntries(ids, at),
     report: (error) => notice(error.message),

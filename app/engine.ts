@@ -30,13 +30,13 @@ export interface EngineParts {
   readonly services: Omit<WriterServices, "operations">;
   /** Serving threads that hear of segments about to go. */
   readonly threads: Set<ServedThread>;
-  readonly known: KnownBuffers;
-  /** Reads what is stored into the memory of `known`; a close ends it. */
-  learn(): Promise<void>;
   readonly scrub: {
     step(signal: AbortSignal): Promise<ScrubStep>;
     status(): ScrubStatus | undefined;
   };
+  readonly known: KnownBuffers;
+  /** Work that may come after the start; a close ends it. */
+  settleIn(): void;
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -89,9 +89,12 @@ export class Engine implements Opened {
   get known(): KnownBuffers {
     return this.#parts.known;
   }
-  /** Begins to fill {@linkcode known}, which is of no use before; in small steps, beside the work. */
-  learn(): Promise<void> {
-    return this.#parts.learn();
+  /**
+   * Begins what may come after the start of a server: to fill {@linkcode known}, which is of no
+   * use before, and to check large tables after an unclean stop. Failures are reported.
+   */
+  settleIn(): void {
+    this.#parts.settleIn();
   }
   get tokens(): TokenStore {
     return this.#parts.tokens;

@@ -5,6 +5,9 @@ import type { PackEvent } from "../store/pack/options.ts";
 /** The line for an event, `undefined` for one that nobody needs to know. */
 export function describePackEvent(event: PackEvent): string | undefined {
   switch (event.type) {
+    case "tables_damaged":
+      return `ALARM: the tables of the packs are damaged (${event.problem}): ` +
+        `the next start makes them again from the packs`;
     case "rebuilt":
       return `${event.damaged ? "ALARM: " : ""}` +
         `the tables of the packs were made again (${event.reason}): ` +

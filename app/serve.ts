@@ -85,7 +85,7 @@ export async function serve(
       await metricsPage(await threads.collectMetrics(), await engine.stats(), engine.counters),
   );
   await threads.start();
-  void engine.learn(); // its failure is reported, and costs look-ups
+  engine.settleIn();
   const listening = { hostname: options.host, port, tls: options.tls !== undefined };
   const addressFile = `${engine.dir}/${ADDRESS_FILE}`;
   await Deno.writeTextFile(addressFile, `${urlOf(listening)}\n`);

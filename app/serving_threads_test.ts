@@ -53,7 +53,7 @@ function world(count: number) {
     onUsage() {},
     engine: {
       counters: new Counters(),
-      known: { entries: new SharedArrayBuffer(0) },
+      known: { entries: new SharedArrayBuffer(0), blobs: new SharedArrayBuffer(0) },
       serveThread(port) {
         served++;
         return {

@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
+import type { KnownBlobs } from "../core/known_blobs.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
@@ -32,6 +33,8 @@ export interface ThreadStackOptions {
   readonly maxBlobSize: number;
   /** The writer's: entries that it excludes are not looked for. */
   readonly filter: KeyFilter;
+  /** The writer's table of blobs. Default: all of them are looked for. */
+  readonly known?: KnownBlobs | undefined;
   recordTotals(): RecordTotals;
   forwardTouch(ids: readonly EntryId[], at: number): void;
   report(error: CacheError): void;
@@ -45,7 +48,7 @@ export interface ThreadStack extends AsyncDisposable {
 
 /** Puts the parts of a thread together. */
 export function openThreadStack(options: ThreadStackOptions): ThreadStack {
-  const { chunks, port, clock, counters, maxBlobSize } = options;
+  const { known, chunks, port, clock, counters, maxBlobSize } = options;
   const presence = new Presence(chunks);
   const blocks = new Blocks({
     losses: () => chunks.losses(),
@@ -68,7 +71,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     port,
     counters,
     openBlobs: (namespace) =>
-      createCasStore({ namespace, chunks, visibility, presence, blocks, port, maxBlobSize }),
+      createCasStore({ namespace, known, chunks, visibility, presence, blocks, port, maxBlobSize }),
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),

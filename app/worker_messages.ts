@@ -23,6 +23,8 @@ export interface WorkerConfig {
 export interface KnownBuffers {
   /** Of a `KeyFilter`. */
   readonly entries: SharedArrayBuffer;
+  /** Of `KnownBlobs`. */
+  readonly blobs: SharedArrayBuffer;
 }
 
 /** To a serving thread. */

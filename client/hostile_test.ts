@@ -42,6 +42,15 @@ Deno.test("A hang before the head, within the body and during an upload ends wit
   }, quick);
 });
 
+Deno.test("An answer without one bit for each digest is refused", async () => {
+  for (const size of [0, 1, 3, 1_000_000]) {
+    await against(() => new Response(new Uint8Array(size)), async (cache) => {
+      const digests = Array.from({ length: 9 }, (_, n) => digestOf(new Uint8Array([n])));
+      await rejectsAs(cache.blobs("default").missing(digests), "corrupt");
+    });
+  }
+});
+
 Deno.test("A reader that takes its time is no idle connection", async () => {
   await against(() => new Response(LARGE), async (cache) => {
     const body = await cache.blobs("default").get(digestOf(LARGE));

@@ -4,12 +4,13 @@ import type { BatchBlobStore, SmallBlob } from "../core/blob_batches.ts";
 import type { BlobGetOptions } from "../core/blob_store.ts";
 import type { ByteRange, ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
 import { bytesBody, bytesSource, collect } from "../core/bytes.ts";
-import type { Digest } from "../core/digest.ts";
+import type { Bytes, Digest } from "../core/digest.ts";
+import { DIGEST_BYTES, hasBit, packDigests } from "../core/digest_list.ts";
 import type { BlobRef } from "../core/entry.ts";
-import { CacheError } from "../core/errors.ts";
+import { CacheError, isKind } from "../core/errors.ts";
 import { CLIENT_BATCH_DIGESTS, MAX_BATCH_BYTES } from "../core/limits.ts";
-import { BLOBS_MEDIA_TYPE, encodeBlobs } from "../protocol/blob_batch.ts";
-import { BatchAnswerSchema, BlobPutAnswerSchema, MissingAnswerSchema } from "../protocol/json.ts";
+import { BLOBS_MEDIA_TYPE, DIGESTS_MEDIA_TYPE, encodeBlobs } from "../protocol/blob_batch.ts";
+import { BatchAnswerSchema, BlobPutAnswerSchema } from "../protocol/json.ts";
 import { blobPath, nativePath } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
 import type { HashedSource } from "./hashed_source.ts";
@@ -106,17 +107,25 @@ export class RemoteBlobStore implements BatchBlobStore {
     const missing = new Set<Digest>();
     for (let from = 0; from < digests.length; from += CLIENT_BATCH_DIGESTS) {
       const page = digests.slice(from, from + CLIENT_BATCH_DIGESTS);
-      const json = await this.#http.askJson({
-        method: "POST",
-        path: nativePath(this.namespace, "blobs", "missing"),
-        headers: { "content-type": "application/json" },
-        body: bytesSource(new TextEncoder().encode(JSON.stringify({ digests: page }))),
-        idempotent: true,
-        signal: options.signal,
+      const bits = await this.missingBits(packDigests(page), options);
+      page.forEach((digest, n) => {
+        if (hasBit(bits, n)) missing.add(digest);
       });
-      for (const digest of answerOf(MissingAnswerSchema, json).missing) missing.add(digest);
     }
     return missing;
+  }
+
+  /** At most `MAX_BATCH_DIGESTS` digests; one request. */
+  async missingBits(digests: Bytes, options: SignalOptions = {}): Promise<Bytes> {
+    const size = Math.ceil(digests.length / DIGEST_BYTES / 8);
+    return await this.#http.call({
+      method: "POST",
+      path: nativePath(this.namespace, "blobs", "missing"),
+      headers: { "content-type": DIGESTS_MEDIA_TYPE },
+      body: bytesSource(digests),
+      idempotent: true,
+      signal: options.signal,
+    }, (reply) => bitsOf(reply, size));
   }
 
   async putBatch(blobs: readonly SmallBlob[], options: SignalOptions = {}): Promise<void> {
@@ -258,5 +267,18 @@ function expectedOf(
   if (isRange) return { size, total: Number(total), digest: undefined };
   throw new CacheError("corrupt", "Cannot read the range: the server sent another one", {
     operation: "client.get",
+  });
+}
+
+/** An answer of exactly so many bytes. @throws {CacheError} `corrupt` for another one */
+async function bitsOf(reply: HttpReply, size: number): Promise<Bytes> {
+  try {
+    const bits = await collect(reply.stream(), size);
+    if (bits.length === size) return bits;
+  } catch (thrown) {
+    if (!isKind(thrown, "too_large")) throw thrown;
+  }
+  throw new CacheError("corrupt", "Cannot use the answer: it has not one bit for each digest", {
+    operation: "client.missing",
   });
 }

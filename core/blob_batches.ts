@@ -24,6 +24,11 @@ export interface BlobBatches {
   /** Which of these are not wholly here; any number of digests. */
   missing(digests: readonly Digest[], options?: SignalOptions): Promise<Set<Digest>>;
   /**
+   * The same for digests of 32 bytes, one behind the other: a bit for each, set where it is
+   * missing; the first one is the lowest of the first byte.
+   */
+  missingBits(digests: Bytes, options?: SignalOptions): Promise<Bytes>;
+  /**
    * Stores a batch and makes it visible, in one durable step: all of it or nothing.
    * @throws {CacheError} `invalid_argument` for a wrong digest, `too_large` for a batch above a
    * limit, `quota_exceeded`

@@ -85,6 +85,8 @@ export interface MetadataIndex extends AsyncDisposable {
 export interface Visibility {
   /** The size of each blob that this namespace may see, `undefined` for the others. */
   find(namespace: string, digests: readonly Digest[]): (number | undefined)[];
+  /** The number by which a shared table names the namespace; `undefined` if it has none yet. */
+  numberOf(namespace: string): number | undefined;
   /** Blobs of a namespace in order of their digests, behind `after`. */
   list(namespace: string, after: Digest | undefined, limit: number): BlobRef[];
 }

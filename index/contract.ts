@@ -6,6 +6,8 @@ import type { Digest } from "../core/digest.ts";
 import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
+import type { KnownBlobsWriter } from "../core/known_blobs.ts";
+import type { LateCheck } from "../core/late_check.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
 import type { AuditLimits } from "./audit/trail.ts";
@@ -116,6 +118,8 @@ export interface IndexWriterOptions extends WritingIndexOptions {
   readonly log: LogPort;
   /** Where the audit is kept. Default: nowhere, and nothing is noted for it. */
   readonly audit?: { readonly dir: string; readonly limits: AuditLimits } | undefined;
+  /** Bytes of a file up to which it is checked before it is used. Default 64 MiB. */
+  readonly checkFirstBytes?: number | undefined;
   /** Hears of what went wrong and was mended: a damaged file set aside, touches that failed. */
   readonly report: (error: CacheError) => void;
 }
@@ -154,10 +158,17 @@ export interface IndexWriter extends EntryIndex {
    * whether it did. Drops tombstones older than 30 days.
    */
   compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
+  /** The check of a large file after an unclean stop. */
+  readonly check: LateCheck;
   /** Ids of all entries, for readers on any thread; of use once {@linkcode learn} is through. */
   readonly filter: KeyFilter;
   /** Reads the ids that are here into {@linkcode filter}, in small steps. A close ends it. */
   learn(): Promise<void>;
+  /**
+   * Tells the table who sees which blob from now on, and reads what is visible already into it, in
+   * small steps.
+   */
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
   /** Bytes of the audit's files. */
   auditBytes(): number;
   /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */

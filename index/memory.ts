@@ -67,6 +67,7 @@ export class MemoryIndex implements EntryIndex {
         const seen = this.#open("index.find").visible.get(namespace);
         return digests.map((digest) => seen?.get(digest));
       },
+      numberOf: () => undefined,
       list: (namespace, after, limit) =>
         listed(this.#open("index.list"), { namespace, after, limit }),
     };

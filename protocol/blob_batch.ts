@@ -17,6 +17,9 @@ import { MAX_BATCH_BLOBS, MAX_CHUNK_BYTES } from "../core/limits.ts";
 /** Media type of such a body. */
 export const BLOBS_MEDIA_TYPE = "application/vnd.vitte.blobs";
 
+/** Media type of digests of 32 bytes, one behind the other, and of the bits in the answer. */
+export const DIGESTS_MEDIA_TYPE = "application/vnd.vitte.digests";
+
 /** The blobs as one body. */
 export function encodeBlobs(blobs: readonly SmallBlob[]): Bytes {
   const size = blobs.reduce((sum, { bytes }) => sum + BLOB_HEAD_BYTES + bytes.length, 0);

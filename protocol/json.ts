@@ -41,8 +41,6 @@ const BlobRefSchema = v.strictObject({ digest, size: count });
 export const MissingRequestSchema = v.strictObject({
   digests: v.pipe(v.array(digest), v.maxLength(MAX_BATCH_DIGESTS)),
 });
-/** Its answer, in the order asked, each digest once. */
-export const MissingAnswerSchema = v.object({ missing: v.array(digest) });
 
 /** `POST /v1/blobs/read`. */
 export const ReadBlobsRequestSchema = v.strictObject({

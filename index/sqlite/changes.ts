@@ -11,6 +11,7 @@ import { equalBytes } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { MAX_REPLACEMENTS } from "../contract.ts";
@@ -58,6 +59,8 @@ export interface Changes {
   epochOf(namespace: string): number;
   /** The sealed replacements of an entry, newest first. */
   replacementsOf(id: EntryId): Bytes[];
+  /** Tells this table, from now on, who sees which blob, as soon as a transaction holds. */
+  tell(known: KnownBlobsWriter): void;
   /** All namespaces of the tables. */
   namespaces(): { readonly no: number; readonly name: string }[];
   /**
@@ -93,6 +96,8 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const oldSize = db.prepare(`SELECT size FROM visibility WHERE namespace_no = ? AND id = ?`);
   const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?, ?)`);
   const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
+  const toTell: { readonly no: number; readonly change: VisibleChange }[] = [];
+  let watcher: KnownBlobsWriter | undefined;
   let state = translated("index.open", () => readState(db));
 
   /** Takes a version that goes out of the totals. */
@@ -121,6 +126,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
 
   function putVisibility(next: IndexState, change: VisibleChange): void {
     const no = numbers.namespace(change.namespace).no;
+    toTell.push({ no, change });
     for (const { id, kind, size } of change.blobs) {
       const old = oldSize.get(no, id);
       if (old) {
@@ -161,17 +167,32 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         writeState(next);
         commit.run();
         state = next;
+        tell();
         return result;
       } catch (error) {
         numbers.clear();
         // SQLite itself rolls back after some errors, such as a full disk.
         if (db.isTransaction) rollback.run();
         throw error;
+      } finally {
+        toTell.length = 0;
       }
     });
   }
 
+  /** All threads at once, before anybody is told that a change holds. */
+  function tell(): void {
+    if (!watcher) return;
+    for (const { no, change: { linked, blobs } } of toTell) {
+      for (const { id, kind } of blobs) {
+        if (linked) watcher.show(no, id, kind !== "chunk");
+        else watcher.hide(no, id);
+      }
+    }
+  }
+
   return {
+    tell: (known) => void (watcher = known),
     get state() {
       return state;
     },

@@ -1,47 +1,30 @@
-/** All ids of a table, many at a time, as one piece of memory. */
+/** All ids of a table, many at a time. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "../../core/digest.ts";
+import type { IdPages } from "../../core/id_pages.ts";
 
-/** Bytes of an id. */
-const ID_BYTES = 32;
+/** Ids of all entries, tombstones included. */
+export function entryIds(db: DatabaseSync): IdPages {
+  const page = db.prepare(joined("entries WHERE id > ?"));
+  return (after, limit) => idsOf(page.get(after ?? NOTHING, limit));
+}
 
-/** Reads the ids behind `after` in their order, one behind the other; empty at the end. */
-export type IdPages = (after: Bytes | undefined, limit: number) => Bytes;
-
-/**
- * Ids of `table`. Joined by SQLite itself: a row of its own for each would take six times as long.
- */
-export function idPages(db: DatabaseSync, table: "entries"): IdPages {
+/** Ids of the blobs that a namespace sees; `large` are those with a recipe. */
+export function visibleIds(db: DatabaseSync, namespace: number, large: boolean): IdPages {
   const page = db.prepare(
-    `SELECT CAST(group_concat(id, '') AS BLOB) AS ids
-     FROM (SELECT id FROM ${table} WHERE id > ? ORDER BY id LIMIT ?)`,
+    joined("visibility WHERE namespace_no = ? AND id > ? AND (kind <> 1) = ?"),
   );
-  return (after = new Uint8Array(0), limit) => {
-    const ids = (page.get(after, limit)?.ids ?? new Uint8Array(0)) as Bytes;
-    if (ids.length % ID_BYTES === 0) return ids;
-    throw new TypeError(`Cannot read the ids of ${table}: they have ${ids.length} bytes`);
-  };
+  return (after, limit) => idsOf(page.get(namespace, after ?? NOTHING, large ? 1 : 0, limit));
 }
 
-/** Hands every id to `add`, with a pause for others after each page. */
-export async function eachId(
-  pages: IdPages,
-  { add, signal }: { readonly add: (id: Bytes) => void; readonly signal: AbortSignal },
-): Promise<void> {
-  let after: Bytes | undefined;
-  while (!signal.aborted) {
-    const ids = pages(after, PAGE);
-    if (ids.length === 0) return;
-    let last = 0;
-    for (let at = 0; at < ids.length; at += ID_BYTES) {
-      add(ids.subarray(at, at + ID_BYTES));
-      // The next page begins behind the last one: in another order, ids would be left out.
-      if (last > (last = ids[at]!)) throw new TypeError("Cannot read the ids: they have no order");
-    }
-    after = ids.slice(-ID_BYTES);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+const NOTHING = new Uint8Array(0);
+
+/** Joined by SQLite itself: a row of its own for each would take six times as long. */
+function joined(rows: string): string {
+  return `SELECT CAST(group_concat(id, '') AS BLOB) AS ids
+    FROM (SELECT id FROM ${rows} ORDER BY id LIMIT ?)`;
 }
 
-/** Ids of a page: 2 ms, in which nobody else has the thread. */
-const PAGE = 2048;
+function idsOf(row: Record<string, unknown> | undefined): Bytes {
+  return (row?.["ids"] ?? NOTHING) as Bytes;
+}

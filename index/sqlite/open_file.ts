@@ -15,12 +15,14 @@ const BUSY_MS = 5000;
 /** KiB of pages that the writer keeps: ids are random, so inserts touch pages all over the file. */
 const CACHE_KIB = 64 * 1024;
 
-/** Bytes. A file up to here is checked whole at every start, which costs about 0.1 s. */
-const CHECK_ALWAYS_BYTES = 64 * 1024 * 1024;
+/** Bytes. A file up to here is checked whole before it is used, which takes about 0.1 s. */
+const CHECK_FIRST_BYTES = 64 * 1024 * 1024;
 
 /** What {@linkcode openIndexFile} needs. */
 export interface IndexFileOptions {
   readonly keys: DomainKeys;
+  /** As in `IndexWriterOptions`. */
+  readonly checkFirstBytes?: number | undefined;
   readonly report: (error: CacheError) => void;
 }
 
@@ -31,7 +33,7 @@ export interface IndexFileOptions {
  * opened at all
  */
 export function openIndexFile(path: string, options: IndexFileOptions): DatabaseSync {
-  const first = tryOpen(path, options.keys);
+  const first = tryOpen(path, options);
   if (first instanceof DatabaseSync) return first;
   const aside = setAside(path);
   options.report(
@@ -41,7 +43,7 @@ export function openIndexFile(path: string, options: IndexFileOptions): Database
       { operation: "index.open", cause: first.cause, context: { aside } },
     ),
   );
-  const second = tryOpen(path, options.keys);
+  const second = tryOpen(path, options);
   if (second instanceof DatabaseSync) return second;
   throw new CacheError("internal", `Cannot make the index "${path}" anew: ${second.reason}`, {
     operation: "index.open",
@@ -102,15 +104,17 @@ interface Unusable {
   readonly cause?: unknown;
 }
 
-function tryOpen(path: string, keys: DomainKeys): DatabaseSync | Unusable {
+function tryOpen(path: string, options: IndexFileOptions): DatabaseSync | Unusable {
   const db = connect(path, false);
   try {
     db.prepare(`PRAGMA busy_timeout = ${BUSY_MS}`).get();
     db.prepare(`PRAGMA journal_mode = WAL`).get();
     db.prepare(`PRAGMA synchronous = NORMAL`).run();
     db.prepare(`PRAGMA cache_size = -${CACHE_KIB}`).run();
-    if (db.prepare(`SELECT count(*) AS n FROM sqlite_master`).get()?.n === 0) create(db, keys);
-    const reason = problemOf(db, path, keys);
+    if (db.prepare(`SELECT count(*) AS n FROM sqlite_master`).get()?.n === 0) {
+      create(db, options.keys);
+    }
+    const reason = problemOf(db, path, options);
     if (reason === undefined) return db;
     db.close();
     return { reason };
@@ -151,16 +155,52 @@ function create(db: DatabaseSync, keys: DomainKeys): void {
 }
 
 /** Why the file must not be used; `undefined` if it may. */
-function problemOf(db: DatabaseSync, path: string, keys: DomainKeys): string | undefined {
+function problemOf(
+  db: DatabaseSync,
+  path: string,
+  options: IndexFileOptions,
+): string | undefined {
   const version = metaOf(db, "schema");
   if (typeof version !== "number") return "it has no schema version";
   if (version > SCHEMA_VERSION) throw unsupported(path, version);
   if (version < SCHEMA_VERSION) return `its schema has version ${version}`;
-  if (metaOf(db, "domain") !== domainOf(keys)) return "its ids were made with other keys";
+  if (metaOf(db, "domain") !== domainOf(options.keys)) return "its ids were made with other keys";
   const trust = metaOf(db, "trust");
   if (trust === TRUST.damaged) return "a row of it was found damaged";
-  const small = path !== ":memory:" && (sizeOf(path) ?? 0) <= CHECK_ALWAYS_BYTES;
-  if (trust === TRUST.clean && !small) return undefined;
+  return isLarge(path, options) ? undefined : contentProblem(db);
+}
+
+/** Whether a file that was just opened for writing has still to be checked. */
+export function isUnchecked(
+  db: DatabaseSync,
+  path: string,
+  options: Pick<IndexFileOptions, "checkFirstBytes">,
+): boolean {
+  return isLarge(path, options) && metaOf(db, "trust") !== TRUST.clean;
+}
+
+/** Checks the file of a writer, on any thread; what is wrong with it, or `undefined`. */
+export function checkIndexFile(path: string): string | undefined {
+  const db = openForReading(path);
+  try {
+    return contentProblem(db);
+  } catch (error) {
+    if (isDamage(error)) return text(error);
+    throw error;
+  } finally {
+    db.close();
+  }
+}
+
+function isLarge(
+  path: string,
+  { checkFirstBytes = CHECK_FIRST_BYTES }: Pick<IndexFileOptions, "checkFirstBytes">,
+): boolean {
+  return path !== ":memory:" && (sizeOf(path) ?? 0) > checkFirstBytes;
+}
+
+/** What is wrong with what it holds. Reads all of it. */
+function contentProblem(db: DatabaseSync): string | undefined {
   const found = db.prepare(`PRAGMA integrity_check(1)`).get()?.integrity_check;
   if (found !== "ok") return "it fails SQLite's check";
   return totalsProblem(db) ?? rowProblem(db);

@@ -9,7 +9,7 @@ import { openTrail } from "../audit/trail.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import { prepareChanges } from "./changes.ts";
 import { sqliteError, translated } from "./errors.ts";
-import { openIndexFile, setAside, setTrust } from "./open_file.ts";
+import { isUnchecked, openIndexFile, setAside, setTrust } from "./open_file.ts";
 import { prepareQueries } from "./queries.ts";
 import { replay } from "./replay.ts";
 import { SqliteWriter } from "./writer.ts";
@@ -34,11 +34,12 @@ export async function openIndexWriter(options: IndexWriterOptions): Promise<Inde
 async function openOnce(options: IndexWriterOptions): Promise<IndexWriter> {
   const context = { keys: options.keys, seal: options.seal };
   const db = openUpTo(options.log.end(), options);
+  const unchecked = isUnchecked(db, options.path, options);
   let trail: AuditTrail | undefined;
   try {
     const tables = await bringUp(db, { context, options });
     trail = await bringUpAudit({ context, options });
-    return new SqliteWriter({ ...tables, trail }, options);
+    return new SqliteWriter({ ...tables, trail, unchecked }, options);
   } catch (error) {
     trail?.close();
     db.close();
@@ -76,7 +77,7 @@ function reportAside(
 async function bringUp(
   db: DatabaseSync,
   { context, options }: { context: RecordContext; options: IndexWriterOptions },
-): Promise<Omit<WriterParts, "trail">> {
+): Promise<Pick<WriterParts, "db" | "queries" | "changes">> {
   try {
     const queries = prepareQueries(db, context);
     const changes = prepareChanges(db, context);

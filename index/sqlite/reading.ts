@@ -42,6 +42,7 @@ export class Reading {
     this.visibility = {
       find: (namespace, digests) =>
         this.#ask("index.find", () => queries.visibleSizes(namespace, digests)),
+      numberOf: (namespace) => this.#ask("index.find", () => queries.namespaceNo(namespace)),
       list: (namespace, after, limit) =>
         this.#ask("index.list", () => queries.visibleAfter(namespace, after, limit)),
     };

@@ -4,9 +4,13 @@ import type { RecordContext } from "../../codec/entry_record.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import { Background } from "../../core/background.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
+import type { Bytes } from "../../core/digest.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { eachId } from "../../core/id_pages.ts";
 import { KeyFilter } from "../../core/key_filter.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
+import type { LateCheck } from "../../core/late_check.ts";
 import type {
   PutOutcome,
   RangeSummary,
@@ -28,7 +32,7 @@ import { TouchBuffer } from "../touch_buffer.ts";
 import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
-import { eachId, idPages } from "./id_pages.ts";
+import { entryIds, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
@@ -41,6 +45,8 @@ export interface WriterParts {
   readonly changes: Changes;
   /** Owned by the writer. */
   readonly trail: AuditTrail | undefined;
+  /** Whether the file has still to be checked. */
+  readonly unchecked: boolean;
 }
 
 /** An {@linkcode IndexWriter} over SQLite; made by `openIndexWriter`. */
@@ -58,6 +64,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #indexId: string;
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
+  readonly check: LateCheck;
   #damaged = false;
   #closing: Promise<void> | undefined;
 
@@ -76,6 +83,7 @@ export class SqliteWriter implements IndexWriter {
       damaged: (error) => this.#noteDamage(error),
     });
     this.#background = new Background(options.report);
+    this.check = this.#lateCheck(parts.unchecked);
     this.filter = KeyFilter.create(parts.changes.state.entries);
     this.#rounds = new Rounds({
       ...options,
@@ -127,14 +135,26 @@ export class SqliteWriter implements IndexWriter {
 
   learn(): Promise<void> {
     const { signal } = this.#learning;
-    const work = eachId(idPages(this.#db, "entries"), {
-      add: (id) => this.filter.add(id),
+    const work = eachId(entryIds(this.#db), {
+      visit: (id) => this.filter.add(id),
       signal,
     }).then(() => {
       if (!signal.aborted) this.filter.complete();
     });
     this.#background.run("index.learn", work);
     return work;
+  }
+
+  async tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
+    this.#changes.tell(known);
+    // A namespace that comes later tells of its blobs itself.
+    for (const { no } of this.#changes.namespaces()) {
+      for (const large of [false, true]) {
+        if (signal.aborted) return;
+        const visit = (id: Bytes) => known.learnShown(no, id, large);
+        await eachId(visibleIds(this.#db, no, large), { visit, signal });
+      }
+    }
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {
@@ -204,7 +224,7 @@ export class SqliteWriter implements IndexWriter {
     }
     this.#closeAudit();
     try {
-      if (!this.#rounds.behind && !this.#damaged) {
+      if (!this.#rounds.behind && !this.#damaged && !this.check.due) {
         translated("index.close", () => setTrust(this.#db, "clean"));
       }
     } finally {
@@ -239,6 +259,24 @@ export class SqliteWriter implements IndexWriter {
       this.#options.report(toCacheError(error, "audit.close")); // the log has it
     }
     this.#trail?.close();
+  }
+
+  #lateCheck(due: boolean): LateCheck {
+    return {
+      get due() {
+        return due;
+      },
+      settle: (problem) => {
+        due = false;
+        if (problem === undefined || this.#closing) return;
+        this.#noteDamage(
+          new CacheError("corrupt", `Cannot trust the index: ${problem}`, {
+            operation: "index.check",
+            hint: "the next start makes it anew from the log",
+          }),
+        );
+      },
+    };
   }
 
   #noteDamage(error: CacheError): void {

@@ -1,15 +1,19 @@
 /** `/v1/blobs`: bytes by digest. */
 import type { ByteRange } from "../../core/bytes.ts";
+import { collect } from "../../core/bytes.ts";
 import type { Digest } from "../../core/digest.ts";
 import { parseDigest } from "../../core/digest.ts";
+import { DIGEST_BYTES } from "../../core/digest_list.ts";
 import { CacheError } from "../../core/errors.ts";
+import { MAX_BATCH_DIGESTS } from "../../core/limits.ts";
+import { DIGESTS_MEDIA_TYPE } from "../../protocol/blob_batch.ts";
 import { MissingRequestSchema, parseJson } from "../../protocol/json.ts";
 import { chooseRange, contentRange, ifRangeHolds, namesTag } from "../../protocol/ranges.ts";
 import { entityTag } from "../../protocol/url_space.ts";
 import type { Answer } from "../answer.ts";
 import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missingBlob } from "../answer.ts";
 import type { Exchange, Route } from "../exchange.ts";
-import { readJsonText, withUpload } from "../upload.ts";
+import { mediaTypeOf, readJsonText, withUpload } from "../upload.ts";
 
 /** Routes of blobs. */
 export const BLOB_ROUTES: readonly Route[] = [
@@ -98,11 +102,32 @@ async function remove(exchange: Exchange): Promise<Answer> {
 }
 
 async function listMissing(exchange: Exchange): Promise<Answer> {
+  if (mediaTypeOf(exchange.request) === DIGESTS_MEDIA_TYPE) return await mapMissing(exchange);
   const text = await readJsonText(exchange);
   const { digests } = parseJson(MissingRequestSchema, text, "the list of digests");
   const asked = [...new Set(digests)];
-  const found = await exchange.deps.cache.blobs(exchange.namespace).stat(asked);
-  return jsonAnswer({ missing: asked.filter((_, i) => found[i] === undefined) });
+  const missing = await exchange.deps.cache.blobs(exchange.namespace).missing(asked);
+  return jsonAnswer({ missing: asked.filter((digest) => missing.has(digest)) });
+}
+
+/** Digests as bytes and answers as bits: with JSON, that is most of the work. */
+async function mapMissing(exchange: Exchange): Promise<Answer> {
+  const limit = MAX_BATCH_DIGESTS * DIGEST_BYTES;
+  const blobs = exchange.deps.cache.blobs(exchange.namespace);
+  return await withUpload(exchange, { limit }, async (source) => {
+    const digests = source.bytes ?? await collect(source.open(), limit);
+    if (digests.length % DIGEST_BYTES !== 0) {
+      throw new CacheError("invalid_argument", "Cannot read the digests: want 32 bytes for each", {
+        operation: "blobs.missing",
+      });
+    }
+    return {
+      status: 200,
+      headers: { "content-type": DIGESTS_MEDIA_TYPE, "cache-control": "no-store" },
+      body: await blobs.missingBits(digests),
+      outcome: "ok",
+    };
+  });
 }
 
 function digestOf(exchange: Exchange): Digest {

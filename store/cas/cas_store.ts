@@ -7,8 +7,17 @@ import { bytesBody } from "../../core/bytes.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import type { ChunkSource, WriterPort } from "../../core/chunk_store.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
+import {
+  DIGEST_BYTES,
+  digestAt,
+  hasBit,
+  isEmptyDigest,
+  packDigests,
+  setBit,
+} from "../../core/digest_list.ts";
 import { EMPTY_DIGEST } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
+import type { KnownBlobs } from "../../core/known_blobs.ts";
 import type { Visibility } from "../../core/metadata_index.ts";
 import { getBatch, putBatch } from "./batches.ts";
 import type { Blocks } from "./blocks.ts";
@@ -23,6 +32,8 @@ export interface CasStoreOptions {
   readonly namespace: string;
   readonly chunks: ChunkSource;
   readonly visibility: Visibility;
+  /** Knows of most blobs without a look-up. Default: nobody does. */
+  readonly known?: KnownBlobs | undefined;
   /** Shared by all namespaces of a thread. */
   readonly presence: Presence;
   /** Shared likewise: what readers of the same blob have in common. */
@@ -123,8 +134,28 @@ class CasStore implements BatchBlobStore {
   }
 
   async missing(digests: readonly Digest[], options?: SignalOptions): Promise<Set<Digest>> {
-    const found = await this.stat(digests, options);
-    return new Set(digests.filter((_, n) => found[n] === undefined));
+    const bits = await this.missingBits(packDigests(digests), options);
+    return new Set(digests.filter((_, n) => hasBit(bits, n)));
+  }
+
+  async missingBits(ids: Bytes, options: SignalOptions = {}): Promise<Bytes> {
+    throwIfAborted(options.signal);
+    const { known, visibility } = this.#options;
+    const count = ids.length / DIGEST_BYTES;
+    const bits = new Uint8Array(Math.ceil(count / 8));
+    const number = known && visibility.numberOf(this.namespace);
+    const unknown: number[] = [];
+    for (let n = 0; n < count; n++) {
+      const answer = number === undefined ? "unknown" : known!.ask(number, ids, n * DIGEST_BYTES);
+      if (answer === "missing" && !isEmptyDigest(ids, n)) setBit(bits, n);
+      else if (answer === "unknown") unknown.push(n);
+    }
+    if (unknown.length === 0) return bits;
+    const found = await this.stat(unknown.map((n) => digestAt(ids, n)), options);
+    unknown.forEach((n, at) => {
+      if (found[at] === undefined) setBit(bits, n);
+    });
+    return bits;
   }
 
   async putBatch(blobs: readonly SmallBlob[], options: SignalOptions = {}): Promise<void> {

@@ -105,6 +105,7 @@ export class MemoryChunkStore implements ChunkSource, WriterPort, Visibility {
   }
   touch(_kind: DataKind, _ids: readonly Bytes[]): void {}
 
+  numberOf(): undefined {}
   find(namespace: string, digests: readonly Digest[]): (number | undefined)[] {
     return digests.map((digest) => this.#seen(namespace).get(digest));
   }

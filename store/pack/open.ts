@@ -32,11 +32,11 @@ export async function openPack(options: PackWriterOptions): Promise<Pack> {
   try {
     if (dir !== undefined) makeSegmentFolder(dir);
     const files = dir === undefined ? memorySegmentFiles() : folderSegmentFiles(dir);
-    const { tables, clean: closed, rebuild, damaged } = openTables(dir, options.maxSize);
+    const { tables, clean: closed, unchecked, rebuild, damaged } = openTables(dir, options);
     try {
       if (damaged) options.counters.add("quarantined");
       const clean = closed && agree(tables, files);
-      return await recover(options, { files, tables, clean, rebuild, damaged });
+      return await recover(options, { files, tables, clean, unchecked, rebuild, damaged });
     } catch (error) {
       tables.close();
       throw error;
@@ -72,6 +72,7 @@ async function recover(
     files: SegmentFiles;
     tables: Tables;
     clean: boolean;
+    unchecked: boolean;
     rebuild: string | undefined;
     damaged: boolean;
   },
@@ -99,19 +100,19 @@ async function recover(
     }
     options.faults?.("rebuild.after_tables");
   }
-  return await assemble(options, files, tables);
+  return await assemble(options, opened);
 }
 
 async function assemble(
   options: PackWriterOptions,
-  files: SegmentFiles,
-  tables: Tables,
+  { files, tables, unchecked }: { files: SegmentFiles; tables: Tables; unchecked: boolean },
 ): Promise<Pack> {
   const sequence = tables.db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'segments'");
   const pack: Pack = {
     options,
     tables,
     files,
+    unchecked,
     holdings: new Holdings(),
     touches: new Map(),
     jobs: new Jobs(),

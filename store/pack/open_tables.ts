@@ -1,16 +1,20 @@
 /** Opens the tables of a store, or makes new ones when they can not be used. */
 import fs from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import type { PackWriterOptions } from "./options.ts";
 import { openTablesFile, TABLES_FILE } from "./schema.ts";
 import { Tables } from "./tables.ts";
 
-/** Bytes. Tables up to here are checked at every start, which costs some 20 ms. */
-const CHECK_ALWAYS_BYTES = 16 * 1024 * 1024;
+/** Bytes. Tables up to here are checked before each start, which costs some 20 ms; larger ones late. */
+const CHECK_FIRST_BYTES = 16 * 1024 * 1024;
 
 /** Tables, and why they are new if they are. */
 export interface OpenedTables {
   readonly tables: Tables;
   /** Whether the last writer closed the store. */
   readonly clean: boolean;
+  /** Whether they are large and have still to be checked, because the last stop was unclean. */
+  readonly unchecked: boolean;
   /** Why all of it must be read again from segments and packs. */
   readonly rebuild: string | undefined;
   /** Whether there was a file that could not be used. */
@@ -21,10 +25,16 @@ export interface OpenedTables {
  * Opens `packs.sqlite` in a folder, or in memory. A file that is damaged or of another version is
  * set aside under `packs.sqlite.damaged`: it is only a cache of what the segments say.
  */
-export function openTables(dir: string | undefined, maxSize?: number): OpenedTables {
+export function openTables(
+  dir: string | undefined,
+  { maxSize, checkFirstBytes = CHECK_FIRST_BYTES }: Pick<
+    PackWriterOptions,
+    "maxSize" | "checkFirstBytes"
+  >,
+): OpenedTables {
   if (dir === undefined) {
     const tables = new Tables(openTablesFile(":memory:"));
-    return { tables, clean: true, rebuild: undefined, damaged: false };
+    return { tables, clean: true, unchecked: false, rebuild: undefined, damaged: false };
   }
   const path = `${dir}/${TABLES_FILE}`;
   if (!fs.existsSync(path)) return fresh(path, "there are none", maxSize);
@@ -32,9 +42,16 @@ export function openTables(dir: string | undefined, maxSize?: number): OpenedTab
   try {
     tables = new Tables(openTablesFile(path, maxSize));
     const clean = tables.meta("clean") === 1;
-    const small = fs.statSync(path).size <= CHECK_ALWAYS_BYTES;
-    const damage = clean && !small ? "ok" : quickCheck(tables);
-    if (damage === "ok") return { tables, clean, rebuild: undefined, damaged: false };
+    const small = fs.statSync(path).size <= checkFirstBytes;
+    const damage = tables.meta("damaged") === 1
+      ? "they failed their check"
+      : small
+      ? quickCheck(tables.db)
+      : undefined;
+    const unchecked = !clean && !small;
+    if (damage === undefined) {
+      return { tables, clean, unchecked, rebuild: undefined, damaged: false };
+    }
     tables.close();
     return setAside(path, damage, maxSize);
   } catch (error) {
@@ -43,8 +60,19 @@ export function openTables(dir: string | undefined, maxSize?: number): OpenedTab
   }
 }
 
-function quickCheck(tables: Tables): string {
-  return String(tables.db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
+/** Checks the tables of a folder, on any thread; what is wrong with them, or `undefined`. */
+export function checkTablesFile(dir: string): string | undefined {
+  const db = new DatabaseSync(`${dir}/${TABLES_FILE}`, { readOnly: true });
+  try {
+    return quickCheck(db);
+  } finally {
+    db.close();
+  }
+}
+
+function quickCheck(db: DatabaseSync): string | undefined {
+  const found = String(db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]);
+  return found === "ok" ? undefined : found;
 }
 
 function setAside(path: string, why: string, maxSize?: number): OpenedTables {
@@ -54,10 +82,6 @@ function setAside(path: string, why: string, maxSize?: number): OpenedTables {
 }
 
 function fresh(path: string, rebuild: string, maxSize?: number): OpenedTables {
-  return {
-    tables: new Tables(openTablesFile(path, maxSize)),
-    clean: false,
-    rebuild,
-    damaged: false,
-  };
+  const tables = new Tables(openTablesFile(path, maxSize));
+  return { tables, clean: false, unchecked: false, rebuild, damaged: false };
 }

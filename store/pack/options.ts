@@ -17,6 +17,8 @@ export interface DiskRoom {
 
 /** What happened to the store, for logs. */
 export type PackEvent =
+  /** A late check of the tables found something; the next start makes them again. */
+  | { type: "tables_damaged"; problem: string }
   /** The tables were missing or damaged and were made again from segments and packs. */
   | { type: "rebuilt"; reason: string; damaged: boolean; segments: number; records: number }
   /** The last stop was unclean; `records` were found behind the tables, `torn` bytes were cut. */
@@ -49,6 +51,8 @@ export interface PackWriterOptions {
   readonly verifyReads?: boolean | undefined;
   /** Bytes of other tables that count as this store's. Default: 0. */
   readonly otherBytes?: (() => number) | undefined;
+  /** Bytes of the tables up to which they are checked before they are used. Default 16 MiB. */
+  readonly checkFirstBytes?: number | undefined;
   /** Called before each step, for tests. */
   readonly faults?: FaultHook | undefined;
   readonly report: (event: PackEvent) => void;

@@ -23,6 +23,8 @@ export interface Pack {
   readonly options: PackWriterOptions;
   readonly tables: Tables;
   readonly files: SegmentFiles;
+  /** Whether the tables have still to be checked, see {@linkcode lateCheck}. */
+  unchecked: boolean;
   readonly holdings: Holdings;
   readonly touches: Touches;
   readonly jobs: Jobs;

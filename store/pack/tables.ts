@@ -3,6 +3,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { kindOfNumber } from "../../codec/record.ts";
 import type { SegmentKind } from "../../codec/segment.ts";
 import type { Bytes } from "../../core/digest.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
+import { eachIn } from "../../core/id_pages.ts";
 import type { DataKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { Place, SegmentRow, SegmentState } from "./places.ts";
@@ -37,6 +39,9 @@ export class Tables {
   readonly #shifts = new Map<number, { bytes: number; records: number; used: number }>();
   #totals: PackTotals;
   #inside = false;
+  /** Told of chunks that come and go, as soon as a transaction holds. */
+  known: KnownBlobsWriter | undefined;
+  readonly #toTell: ((known: KnownBlobsWriter) => void)[] = [];
 
   constructor(db: DatabaseSync) {
     this.db = db;
@@ -62,6 +67,7 @@ export class Tables {
       const result = change();
       this.#flushTotals(before);
       this.db.exec("COMMIT");
+      for (const tell of this.#toTell) tell(this.known!);
       return result;
     } catch (error) {
       this.#totals = before;
@@ -70,6 +76,7 @@ export class Tables {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       throw error;
     } finally {
+      this.#toTell.length = 0;
       this.#inside = false;
       if (options.durable) this.db.exec("PRAGMA synchronous = NORMAL");
     }
@@ -89,6 +96,7 @@ export class Tables {
     if (run.changes === 0) return false;
     this.#count(record, 1);
     this.#shift(segment, recordBytes(record), 1, used);
+    if (this.known && kind === "chunk") this.#toTell.push((known) => known.locate(id));
     if (this.#totals.quarantined > 0) this.#heal(number, id);
     return true;
   }
@@ -110,6 +118,7 @@ export class Tables {
     const row = this.find(kind, id);
     if (!row || (at && (row.segment !== at.segment || row.offset !== at.offset))) return undefined;
     this.#run("remove", KIND_NUMBER[kind], id);
+    if (this.known && kind === "chunk") this.#toTell.push((known) => known.lose(id));
     this.#count({ ...row, kind }, -1);
     this.#shift(row.segment, -recordBytes(row), -1, -row.used);
     return row;
@@ -129,6 +138,10 @@ export class Tables {
       "records" | "chunks" | "stored" | "raw",
       number
     >;
+    if (this.known) {
+      const ids = (this.#get("chunksOf", segment)?.["ids"] ?? new Uint8Array(0)) as Bytes;
+      this.#toTell.push((known) => eachIn(ids, (id) => known.lose(id)));
+    }
     this.#run("removeAll", segment);
     this.#shifts.delete(segment);
     this.#run("empty", segment);
@@ -139,6 +152,12 @@ export class Tables {
       raw_bytes: -live.raw,
     });
     return live.records;
+  }
+
+  /** Ids of chunks behind `after`, one behind the other, in their order; empty at the end. */
+  chunkIds(after: Bytes | undefined, limit: number): Bytes {
+    const row = this.#get("chunkIds", after ?? new Uint8Array(0), limit);
+    return (row?.["ids"] ?? new Uint8Array(0)) as Bytes;
   }
 
   /** Records of a segment in the order of their places, from an offset on. */

@@ -3,6 +3,9 @@
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
+import { eachId } from "../../core/id_pages.ts";
+import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
+import type { LateCheck } from "../../core/late_check.ts";
 import type { DataKind, DataRecord, LogPort } from "../../core/record.ts";
 import { packCare } from "./care.ts";
 import type { PackCare } from "./care.ts";
@@ -10,6 +13,7 @@ import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { lateCheck } from "./late_check.ts";
 import { logPort } from "./log_port.ts";
 import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
@@ -54,6 +58,13 @@ export interface PackWriter extends AsyncDisposable {
   /** Notes uses at `at` (milliseconds since 1970); written within a second, never waits. */
   touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
   readonly log: LogPort;
+  /** The check of large tables after an unclean stop. */
+  readonly check: LateCheck;
+  /**
+   * Tells the table of every chunk that comes or goes from now on, and reads those that are here
+   * into it, in small steps.
+   */
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
   /** Reads and checks all records. */
   verify(options?: VerifyOptions): Promise<Verified>;
   /** Removes what no root reaches, and rewrites packs that are mostly dead. */
@@ -98,6 +109,7 @@ class Writer implements PackWriter {
   #closing: Promise<void> | undefined;
   readonly log: LogPort;
   readonly care: PackCare;
+  readonly check: LateCheck;
   readonly shared: SharedStore;
 
   constructor(pack: Pack) {
@@ -107,6 +119,7 @@ class Writer implements PackWriter {
     this.shared = { db, files: pack.files };
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
+    this.check = lateCheck(pack);
     this.log = logPort(pack, this.#rounds);
     this.care = packCare(pack);
     pack.onFull = () => this.#sealSoon();
@@ -159,6 +172,15 @@ class Writer implements PackWriter {
     } catch (error) {
       throw packError(error, "write", "uses of records");
     }
+  }
+
+  tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
+    const { tables } = this.#pack;
+    tables.known = known;
+    return eachId((after, limit) => tables.chunkIds(after, limit), {
+      visit: (id) => known.learnLocated(id),
+      signal,
+    });
   }
 
   async verify(options: VerifyOptions = {}): Promise<Verified> {
@@ -235,7 +257,7 @@ class Writer implements PackWriter {
         for (const { number, synced } of [data, log]) {
           pack.tables.setSegment(number, { state: "active", size: synced, applied: synced });
         }
-        pack.tables.setMeta("clean", 1);
+        pack.tables.setMeta("clean", pack.unchecked ? 0 : 1);
       }, { durable: true });
       pack.fault("close.after_clean");
     } catch (error) {

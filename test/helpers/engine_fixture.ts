@@ -25,7 +25,7 @@ export async function createEngineFixture(asks = 1): Promise<HttpFixture> {
   const dir = await Deno.makeTempDir({ prefix: "vitte-http-" });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
   const engine = stack.use(await openEngine(dir, { clock: systemClock }));
-  await engine.learn();
+  engine.settleIn();
   const counters = new Counters();
   const serverKey = openServerKey(dir);
   const options = { serverKey, clock: systemClock, counters };

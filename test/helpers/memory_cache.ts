@@ -1,4 +1,5 @@
 /** A whole Cache in two maps: small, and as strict as the real one. Not for production. */
+import { DIGEST_BYTES, digestAt, setBit } from "../../core/digest_list.ts";
 import { createHash } from "node:crypto";
 import { checkBatch } from "../../core/blob_batches.ts";
 import type { BatchBlobStore } from "../../core/blob_batches.ts";
@@ -141,6 +142,14 @@ export function createMemoryCache(smallBytes = SMALL_BODY_BYTES): MemoryCache {
       async missing(digests, options) {
         enter("blobs.missing", options);
         return new Set(digests.filter((digest) => !look(namespace, digest)));
+      },
+      async missingBits(digests, options) {
+        enter("blobs.missing", options);
+        const bits = new Uint8Array(Math.ceil(digests.length / DIGEST_BYTES / 8));
+        for (let n = 0; n < digests.length / DIGEST_BYTES; n++) {
+          if (!look(namespace, digestAt(digests, n))) setBit(bits, n);
+        }
+        return bits;
       },
       async putBatch(batch, options) {
         enter("blobs.putBatch", options);

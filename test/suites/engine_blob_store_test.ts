@@ -22,6 +22,7 @@ Deno.test.beforeAll(async () => {
     maxSize: "none",
     maxBlobSize: 2 ** 30,
   });
+  engine.settleIn();
 });
 
 Deno.test.afterAll(async () => {

@@ -2,15 +2,27 @@
 import assert from "node:assert/strict";
 import { digestOf } from "../../core/digest.ts";
 import type { Digest } from "../../core/digest.ts";
-import { MAX_BATCH_BLOBS, MAX_BATCH_BYTES, MAX_CHUNK_BYTES } from "../../core/limits.ts";
+import { hasBit, packDigests } from "../../core/digest_list.ts";
+import {
+  MAX_BATCH_BLOBS,
+  MAX_BATCH_BYTES,
+  MAX_BATCH_DIGESTS,
+  MAX_CHUNK_BYTES,
+} from "../../core/limits.ts";
 import { encodeTree } from "../../codec/tree_manifest.ts";
-import { BLOBS_MEDIA_TYPE, decodeBlobs, encodeBlobs } from "../../protocol/blob_batch.ts";
+import {
+  BLOBS_MEDIA_TYPE,
+  decodeBlobs,
+  DIGESTS_MEDIA_TYPE,
+  encodeBlobs,
+} from "../../protocol/blob_batch.ts";
 import { ENTRY_MEDIA_TYPE } from "../../protocol/url_space.ts";
 import { HOSTILE_TREES, rawTree, treeFile } from "../helpers/raw_tree.ts";
 import type { HttpAnswer, HttpCase, HttpFixture, HttpQuestion } from "./http_api.ts";
 import { noise, placeOf } from "./http_api_blobs.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
+const DIGESTS_TYPE = { "content-type": DIGESTS_MEDIA_TYPE };
 const BATCH_TYPE = { "content-type": BLOBS_MEDIA_TYPE };
 const ENTRY_TYPE = { "content-type": ENTRY_MEDIA_TYPE };
 
@@ -53,6 +65,31 @@ async function putTree(
 }
 
 export const batchCases: Readonly<Record<string, HttpCase>> = {
+  "digests as bytes are answered by a bit for each": async (server) => {
+    const ask = (body: Uint8Array<ArrayBuffer>, more: HttpQuestion = {}) =>
+      server.send("POST", "/v1/blobs/missing", { headers: DIGESTS_TYPE, body, ...more });
+    const here = [noise(5, 11), noise(MAX_CHUNK_BYTES + 1, 12), noise(0)];
+    for (const body of here) await server.send("PUT", placeOf(body), { body });
+    const digests = Array.from({ length: 21 }, (_, n) => digestOf(utf8(`never stored ${n}`)));
+    const places = [0, 9, 20];
+    places.forEach((at, n) => digests[at] = digestOf(here[n]!));
+    const answer = await ask(packDigests(digests));
+    assert.deepEqual(
+      [answer.status, answer.headers.get("content-type"), answer.bytes.length],
+      [200, DIGESTS_MEDIA_TYPE, 3],
+    );
+    const missing = digests.filter((_, n) => hasBit(answer.bytes, n));
+    assert.deepEqual(missing, digests.filter((_, n) => !places.includes(n)));
+    const json = await server.send("POST", "/v1/blobs/missing", {
+      headers: JSON_TYPE,
+      body: JSON.stringify({ digests }),
+    });
+    assert.deepEqual(JSON.parse(json.text), { missing }, "the two forms say the same");
+    assert.equal((await ask(new Uint8Array(0))).bytes.length, 0);
+    assert.equal((await ask(new Uint8Array(33))).status, 400);
+    assert.equal((await ask(new Uint8Array((MAX_BATCH_DIGESTS + 1) * 32))).status, 413);
+    assert.equal((await ask(packDigests(digests), { as: null })).status, 401);
+  },
   "a batch of blobs comes back as it went, each also by itself": async (server) => {
     const bodies = [noise(1), noise(1000, 2), noise(MAX_CHUNK_BYTES, 3), noise(0), noise(1000, 2)];
     for (const chunked of [false, true]) {

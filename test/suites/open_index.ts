@@ -8,8 +8,9 @@ import type { IndexWorld } from "./metadata_index_world.ts";
 /** A writer of this world over this log; `path` may be `:memory:`. */
 export async function openWriter(
   world: IndexWorld,
-  { path, log, audit }: {
+  { path, log, audit, checkFirstBytes }: {
     readonly path: string;
+    readonly checkFirstBytes?: number;
     readonly log: LogPort;
     readonly audit?: IndexWriterOptions["audit"];
   },
@@ -19,6 +20,7 @@ export async function openWriter(
     path,
     log,
     audit,
+    checkFirstBytes,
     report: (error) => void world.reports.push(error),
   });
   // As when it serves: what the filter excludes is not looked for, from some moment on.
