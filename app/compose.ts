@@ -222,12 +222,13 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     threads,
     known: { entries: index.filter.buffer, blobs: known.buffer },
     settleIn() {
-      index.learn();
+      const learnt = index.learn();
       const { signal } = settling;
       const told = Promise.all([packs.tell(known, signal), index.tell(known, signal)]);
       background.run("learn", told.then(() => signal.aborted ? undefined : known.complete()));
       const checks = { index: index.check, packs: packs.check };
       background.run("check", runLateChecks({ dir: folder, checks, signal, report }));
+      return learnt;
     },
     scrub: {
       step: (signal) => packs.care.scrub({ signal }),

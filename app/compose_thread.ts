@@ -90,6 +90,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   });
   const handler = createHandler({
     cache,
+    memory: cache,
     maintenance: {
       verify: ({ repair = false } = {}) => port.call<VerifyReport>("verify", { repair }),
       gc: () => port.call<GcReport>("gc", {}),

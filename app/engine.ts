@@ -36,7 +36,7 @@ export interface EngineParts {
   };
   readonly known: KnownBuffers;
   /** Work that may come after the start; a close ends it. */
-  settleIn(): void;
+  settleIn(): Promise<void>;
   /** More numbers for `stats`. */
   facts(): Record<string, unknown>;
   close(): Promise<void>;
@@ -92,9 +92,10 @@ export class Engine implements Opened {
   /**
    * Begins what may come after the start of a server: to fill {@linkcode known}, which is of no
    * use before, and to check large tables after an unclean stop. Failures are reported.
+   * Resolves when all entries are known.
    */
-  settleIn(): void {
-    this.#parts.settleIn();
+  settleIn(): Promise<void> {
+    return this.#parts.settleIn();
   }
   get tokens(): TokenStore {
     return this.#parts.tokens;

@@ -1,9 +1,18 @@
 /** The engine as a `Cache`: blob store, index and writer, as one thread sees them. */
 import type { BatchBlobStore } from "../core/blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "../core/bytes.ts";
-import type { Cache, EntryLookup, RemoveOptions, Totals } from "../core/cache.ts";
+import type {
+  Cache,
+  EntryLookup,
+  EntryMemory,
+  Hold,
+  Recalled,
+  RemoveOptions,
+  Totals,
+} from "../core/cache.ts";
 import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import type { Counters } from "../core/counters.ts";
+import type { Bytes } from "../core/digest.ts";
 import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "../core/entry.ts";
 import { bytesBody } from "../core/bytes.ts";
 import { CacheError } from "../core/errors.ts";
@@ -31,6 +40,11 @@ export interface EngineCacheParts {
   openBlobs(namespace: string): BatchBlobStore;
   receive(source: ByteSource, options: SignalOptions): Promise<ReceivedBody>;
   touchEntries(keys: readonly EntryKey[]): void;
+  /**
+   * A question that is answered without a look at the store: whether there is certainly no entry
+   * with this identity, not even an incomplete one.
+   */
+  absence(key: EntryKey): () => boolean;
   /** Milliseconds; only differences count. */
   now(): number;
   totals(): Omit<Totals, "hits" | "misses">;
@@ -43,7 +57,7 @@ export const LOCAL_WRITER = "local";
 const MAX_OPEN_NAMESPACES = 1024;
 
 /** A cache over the engine's parts. Disposing it closes none of them. */
-export class EngineCache implements Cache {
+export class EngineCache implements Cache, EntryMemory {
   readonly #parts: EngineCacheParts;
   readonly #blobs = new Map<string, BatchBlobStore>();
   readonly #found: FoundEntries;
@@ -68,12 +82,50 @@ export class EngineCache implements Cache {
     for (const scope of lookup.scopes) {
       const entry = await this.#found.get({ namespace, scope, protocol, key }, options);
       if (!entry) continue;
-      this.#parts.counters.add("hits");
-      if (this.#found.isUseNew(entry)) this.#parts.touchEntries([entry]);
+      this.#noteHit(entry);
       return entry;
     }
     this.#parts.counters.add("misses");
     return undefined;
+  }
+
+  recall({ namespace, scopes, protocol, key }: EntryLookup): Recalled | undefined {
+    for (const scope of scopes) {
+      const identity = { namespace, scope, protocol, key };
+      const entry = this.#found.peek(identity);
+      if (entry) {
+        this.#noteHit(entry);
+        return { entry };
+      }
+      if (!this.#parts.absence(identity)()) return undefined;
+    }
+    this.#parts.counters.add("misses");
+    return { entry: undefined };
+  }
+
+  bytes(entry: Entry): Bytes | undefined {
+    return this.#found.body(entry);
+  }
+
+  hold({ namespace, scopes, protocol, key }: EntryLookup, entry: Entry): Hold | undefined {
+    const same = this.#found.watch(entry);
+    if (!same) return undefined;
+    // What would be found in front of it must not be there at all: an entry that is incomplete
+    // becomes complete without a change of its own.
+    const earlier = scopes.slice(0, scopes.indexOf(entry.scope))
+      .map((scope) => this.#parts.absence({ namespace, scope, protocol, key }));
+    const { counters } = this.#parts;
+    let holds = true;
+    return (now) => {
+      holds &&= same(now) && earlier.every((isAbsent) => isAbsent());
+      if (holds) counters.add("hits");
+      return holds;
+    };
+  }
+
+  #noteHit(entry: Entry): void {
+    this.#parts.counters.add("hits");
+    if (this.#found.isUseNew(entry)) this.#parts.touchEntries([entry]);
   }
 
   async body(entry: Entry, options?: SignalOptions): Promise<ObjectBody | undefined> {

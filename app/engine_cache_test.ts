@@ -60,6 +60,7 @@ function world() {
   const touched: string[] = [];
   let opened = 0;
   const cache = new EngineCache({
+    absence: () => () => false,
     entries: index,
     port,
     counters,

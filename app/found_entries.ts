@@ -75,6 +75,26 @@ export class FoundEntries {
     return entry;
   }
 
+  /** What {@linkcode get} would give from memory; `undefined` if it would ask. */
+  peek(key: EntryKey): Entry | undefined {
+    this.#forgetIfLost();
+    const name = nameOf(key);
+    const known = this.#known.get(name);
+    if (!known || !this.#isYoung(known, this.#parts.now())) return undefined;
+    return known.changes === this.#parts.counters.changesOf(name) ? known.entry : undefined;
+  }
+
+  /** Tells whether {@linkcode get} would still give this entry, which it just gave. */
+  watch(entry: Entry): ((now: number) => boolean) | undefined {
+    const known = this.#given.get(entry);
+    const lost = this.#lost;
+    if (!known) return undefined;
+    const { counters } = this.#parts;
+    const changes = counters.watchChanges(nameOf(entry));
+    return (now) =>
+      changes() === known.changes && losses(counters) === lost && this.#isYoung(known, now);
+  }
+
   /** Whether a use of this entry is to be passed on: once each time it was read from the store. */
   isUseNew(entry: Entry): boolean {
     const known = this.#given.get(entry);
@@ -111,7 +131,7 @@ export class FoundEntries {
 
   #forgetIfLost(): number {
     const { counters } = this.#parts;
-    const lost = counters.get("losses") + counters.get("unlinks");
+    const lost = losses(counters);
     if (lost !== this.#lost) {
       this.#forgetAll();
       this.#lost = lost;
@@ -129,6 +149,10 @@ export class FoundEntries {
   #forgetAll(): void {
     for (const [name, known] of this.#known) this.#forget(name, known);
   }
+}
+
+function losses(counters: Counters): number {
+  return counters.get("losses") + counters.get("unlinks");
 }
 
 /** An identity as one text, for change counters too. No part but the last can hold a NUL. */

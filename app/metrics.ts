@@ -1,61 +1,42 @@
 /** Prometheus metrics: each thread counts, the page is the sum of all threads. */
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { MetricObjectWithValues, MetricValue } from "prom-client";
+import { AggregatorRegistry, Counter, Gauge, Registry } from "prom-client";
+import type { MetricObject } from "prom-client";
 import type { Counters } from "../core/counters.ts";
 import type { AccessEvent } from "../server/deps.ts";
 import type { Stats } from "./opened.ts";
+import type { CountedMetric } from "./request_counts.ts";
+import { RequestCounts, summed } from "./request_counts.ts";
 
 /** A thread's numbers as data that `postMessage` can carry. */
-export type MetricsJson = MetricObjectWithValues<MetricValue<string>>[];
-
-/** Seconds: a hit from memory to a stalled upload. */
-const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30];
+export type MetricsJson = CountedMetric[];
 
 /** Counts the requests of one thread. */
 export class ThreadMetrics {
-  readonly #registry = new Registry();
-  readonly #requests: Counter;
-  readonly #seconds: Histogram;
-  readonly #received: Counter;
-  readonly #sent: Counter;
+  readonly #counts = new RequestCounts();
 
-  constructor() {
-    const registers = [this.#registry];
-    this.#requests = new Counter({
-      name: "vitte_requests_total",
-      help: "Requests by tool, method, status and outcome",
-      labelNames: ["tool", "method", "status", "outcome"],
-      registers,
-    });
-    this.#seconds = new Histogram({
-      name: "vitte_request_duration_seconds",
-      help: "Time from the request's header to the end of its answer",
-      labelNames: ["tool", "method"],
-      buckets: BUCKETS,
-      registers,
-    });
-    this.#received = new Counter({
-      name: "vitte_received_bytes_total",
-      help: "Bytes of request bodies",
-      labelNames: ["tool"],
-      registers,
-    });
-    this.#sent = new Counter({
-      name: "vitte_sent_bytes_total",
-      help: "Bytes of answer bodies",
-      labelNames: ["tool"],
-      registers,
-    });
-  }
   observe(event: AccessEvent): void {
-    const { tool, method, status, outcome } = event;
-    this.#requests.inc({ tool, method, status: String(status), outcome });
-    this.#seconds.observe({ tool, method }, event.milliseconds / 1000);
-    if (event.bytesReceived > 0) this.#received.inc({ tool }, event.bytesReceived);
-    if (event.bytesSent > 0) this.#sent.inc({ tool }, event.bytesSent);
+    this.#counts.observe(event);
   }
-  json(): Promise<MetricsJson> {
-    return this.#registry.getMetricsAsJSON() as Promise<MetricsJson>;
+  json(): MetricsJson {
+    const counts = this.#counts;
+    return [
+      summed("vitte_requests_total", {
+        help: "Requests by tool, method, status and outcome",
+        type: "counter",
+      }, counts.requests()),
+      summed("vitte_request_duration_seconds", {
+        help: "Time from the request's header to the end of its answer",
+        type: "histogram",
+      }, counts.seconds()),
+      summed("vitte_received_bytes_total", {
+        help: "Bytes of request bodies",
+        type: "counter",
+      }, counts.bytes("received")),
+      summed("vitte_sent_bytes_total", {
+        help: "Bytes of answer bodies",
+        type: "counter",
+      }, counts.bytes("sent")),
+    ];
   }
 }
 
@@ -99,5 +80,7 @@ export async function metricsPage(
     new Gauge({ name, help, registers: [shared] }).set(counters.get(counter));
   }
   const own = await shared.getMetricsAsJSON() as MetricsJson;
-  return await AggregatorRegistry.aggregate([...threads, own]).metrics();
+  // Declared as single metrics, meant are the lists of whole threads.
+  const all = [...threads, own] as unknown as MetricObject[];
+  return await AggregatorRegistry.aggregate(all).metrics();
 }

@@ -51,7 +51,7 @@ Deno.test("metricsPage is the sum of two threads, and each of the shared numbers
   threads[1]!.observe(event({ status: 404, outcome: "miss", bytesSent: 0, bytesReceived: 9 }));
   const counters = new Counters();
   for (const [n, name] of COUNTERS.entries()) counters.add(name, n + 1);
-  const jsons = await Promise.all(threads.map((thread) => thread.json()));
+  const jsons = threads.map((thread) => thread.json());
   // As it comes from another thread.
   const page = await metricsPage(structuredClone(jsons), TOTALS, counters);
   const found = samples(page);
@@ -91,7 +91,7 @@ Deno.test("metricsPage is the sum of two threads, and each of the shared numbers
 Deno.test("metricsPage tells nobody's name, namespace or digest", async () => {
   const thread = new ThreadMetrics();
   thread.observe(event({ namespace: "hidden-namespace" }));
-  const page = await metricsPage([await thread.json()], TOTALS, new Counters());
+  const page = await metricsPage([thread.json()], TOTALS, new Counters());
   for (const word of ["secret-name", "hidden-namespace", "0123456789ab"]) {
     assert.ok(!page.includes(word), word);
   }
@@ -100,7 +100,7 @@ Deno.test("metricsPage tells nobody's name, namespace or digest", async () => {
 Deno.test("metricsPage keeps its names, types and labels: alarms and dashboards stand on them", async () => {
   const thread = new ThreadMetrics();
   thread.observe(event({ bytesReceived: 1 }));
-  const page = await metricsPage([await thread.json()], TOTALS, new Counters());
+  const page = await metricsPage([thread.json()], TOTALS, new Counters());
   const types = page.split("\n").filter((line) => line.startsWith("# TYPE "));
   const names = new Set([...samples(page).keys()].map((name) => name.replace(/="[^"]*"/g, "")));
   const text = [...types.map((line) => line.slice(7)).sort(), "", ...[...names].sort(), ""]

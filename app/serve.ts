@@ -88,7 +88,7 @@ export async function serve(
       await metricsPage(await threads.collectMetrics(), await engine.stats(), engine.counters),
   );
   await threads.start();
-  engine.settleIn();
+  void engine.settleIn(); // what fails is reported, and costs look-ups
   const listening = { hostname: options.host, port, tls: options.tls !== undefined };
   const addressFile = `${engine.dir}/${ADDRESS_FILE}`;
   await Deno.writeTextFile(addressFile, `${urlOf(listening)}\n`);

@@ -34,7 +34,7 @@ async function handle(message: ToWorker): Promise<void> {
       running = await start(message);
       return tell({ type: "listening" });
     case "metrics": {
-      const json = running ? await running.metrics.json() : [];
+      const json = running ? running.metrics.json() : [];
       return tell({ type: "metrics", call: message.call, json });
     }
     case "stop":

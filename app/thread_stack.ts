@@ -75,6 +75,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),
+    absence: (key) => index.absence(key),
     now: () => clock.monotonic(),
     totals: () => ({ ...index.totals(), ...options.recordTotals() }),
   });

@@ -3,7 +3,7 @@ import type { Bytes } from "../core/digest.ts";
 import { fromHex } from "../core/digest.ts";
 import { utf8 } from "../core/utf8.ts";
 import type { EntryId, EntryKey, Stamp } from "../core/entry.ts";
-import { hmacSha256 } from "./hmac.ts";
+import { hmacOfShort, hmacSha256 } from "./hmac.ts";
 
 /** Keys of the sync domain: the same on every peer of it. */
 export interface DomainKeys {
@@ -15,22 +15,37 @@ export interface DomainKeys {
 export const STAMP_BYTES = 52;
 
 const NAMESPACE_LABEL = utf8("namespace");
+const encoder = new TextEncoder();
 
 /**
  * The id of an entry: HMAC-SHA-256(K_idx, parts), where the parts are namespace, scope, protocol
  * and key in UTF-8, each behind its length in bytes as a little-endian u32.
  */
 export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
-  const parts = [key.namespace, key.scope, key.protocol, key.key].map(utf8);
-  const message = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
-  const view = new DataView(message.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setUint32(at, part.length, true);
-    message.set(part, at + 4);
-    at += 4 + part.length;
-  }
-  return hmacSha256(keys.indexKey, message);
+  const parts = [key.namespace, key.scope, key.protocol, key.key];
+  return hmacOfShort(keys.indexKey, (message, view) => {
+    let at = 0;
+    for (const part of parts) {
+      // Three bytes a character are the most that UTF-8 needs.
+      if (at + 4 + 3 * part.length > message.length) return undefined;
+      const { written } = encoder.encodeInto(part, message.subarray(at + 4));
+      view.setUint32(at, written, true);
+      at += 4 + written;
+    }
+    return at;
+  }) ?? longEntryId(keys, parts);
+}
+
+function longEntryId(keys: DomainKeys, parts: readonly string[]): EntryId {
+  return hmacSha256(
+    keys.indexKey,
+    ...parts.flatMap((part) => {
+      const bytes = utf8(part);
+      const length = new Uint8Array(4);
+      new DataView(length.buffer).setUint32(0, bytes.length, true);
+      return [length, bytes];
+    }),
+  );
 }
 
 /** Namespaces whose ids are remembered: each write to one asks for it. */

@@ -4,6 +4,7 @@
  */
 import type { BatchBlobStore } from "./blob_batches.ts";
 import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
+import type { Bytes } from "./digest.ts";
 import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "./entry.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
 
@@ -110,3 +111,27 @@ export interface Maintenance {
 }
 
 export type { BlobRef };
+
+/** What one thread of a cache knows without asking the store; it never waits. */
+export interface EntryMemory {
+  /**
+   * What {@linkcode Cache.find} would give, counted and noted as it does; `undefined` if that has to
+   * be asked.
+   */
+  recall(lookup: EntryLookup): Recalled | undefined;
+  /** The body of an entry just recalled, if it is in memory. Not to be written to. */
+  bytes(entry: Entry): Bytes | undefined;
+  /** A question that stays answered; `undefined` for an entry of which that can not be known. */
+  hold(lookup: EntryLookup, entry: Entry): Hold | undefined;
+}
+
+/** An answer from memory; without an entry it is a miss. */
+export interface Recalled {
+  readonly entry: Entry | undefined;
+}
+
+/**
+ * Whether the look-up would still give the same entry with the same body; if so, that is counted as
+ * a hit. Once false, it stays so. `now` is of the monotonic clock.
+ */
+export type Hold = (now: number) => boolean;

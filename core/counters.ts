@@ -42,7 +42,10 @@ export type MaskedCounts = Partial<Record<Tool, Partial<Record<Trouble, number>>
 /** Behind the named slots: one for each tool and trouble. */
 const SLOTS = COUNTERS.length + TOOLS.length * TROUBLES.length;
 const BYTES = SLOTS * 8;
-const SLOT = new Map<CounterName, number>(COUNTERS.map((name, slot) => [name, slot]));
+/** A plain object: the slot of a name that stands in the code is found when it is compiled. */
+const SLOT = Object.fromEntries(COUNTERS.map((name, slot) => [name, slot])) as Readonly<
+  Record<CounterName, number>
+>;
 
 /** Shared counters; every thread makes its own view of the same buffer. */
 export class Counters {
@@ -58,13 +61,13 @@ export class Counters {
   }
   /** Adds, and tells the new value. */
   add(name: CounterName, amount = 1): number {
-    return Number(Atomics.add(this.#slots, SLOT.get(name)!, BigInt(amount))) + amount;
+    return Number(Atomics.add(this.#slots, SLOT[name], BigInt(amount))) + amount;
   }
   get(name: CounterName): number {
-    return Number(Atomics.load(this.#slots, SLOT.get(name)!));
+    return Number(Atomics.load(this.#slots, SLOT[name]));
   }
   set(name: CounterName, value: number): void {
-    Atomics.store(this.#slots, SLOT.get(name)!, BigInt(value));
+    Atomics.store(this.#slots, SLOT[name], BigInt(value));
   }
   /** Counts an answer that hid `trouble` from `tool`. */
   addMasked(tool: Tool, trouble: Trouble): void {
@@ -88,6 +91,12 @@ export class Counters {
   /** Another number than before if the thing of this name has changed; perhaps if others have. */
   changesOf(name: string): number {
     return Atomics.load(this.#changes, slotOf(name));
+  }
+  /** {@linkcode changesOf} for a name that is asked for often. */
+  watchChanges(name: string): () => number {
+    const changes = this.#changes;
+    const slot = slotOf(name);
+    return () => Atomics.load(changes, slot);
   }
 }
 

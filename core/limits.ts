@@ -211,7 +211,13 @@ export const CERTIFICATE_POLL_MS = 5_000;
 export const HOT_BODY_BYTES = 64 * 1024;
 
 /** Bytes of bodies that one serving thread keeps in memory. */
-export const HOT_BODIES_BYTES = 32 * 1024 * 1024;
+export const HOT_BODIES_BYTES = 16 * 1024 * 1024;
+
+/** Bytes of bodies of whole answers that one serving thread keeps: copies of the bodies above. */
+export const HOT_ANSWERS_BYTES = 16 * 1024 * 1024;
+
+/** Whole answers that one serving thread keeps for GET, and as many for HEAD; a kilobyte each. */
+export const HOT_ANSWERS = 4096;
 
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;

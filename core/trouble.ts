@@ -22,7 +22,7 @@ export const TROUBLES = [
 export type Trouble = typeof TROUBLES[number];
 
 /** The trouble that an error is; `undefined` for one that must be shown as it is. */
-export function troubleOf(error: CacheError): Trouble | undefined {
+export function troubleOf(error: Pick<CacheError, "kind" | "context">): Trouble | undefined {
   const state = error.context.token_state;
   const name = state === undefined ? error.kind : `token_${state}`;
   return TROUBLES.find((trouble) => trouble === name);

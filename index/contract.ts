@@ -138,6 +138,11 @@ export interface IndexReaderOptions extends IndexOptions {
 
 /** A read-only index over the file of a writer on another thread. */
 export interface IndexReader extends IndexQueries {
+  /**
+   * A question whether an entry was certainly never written; each time it is asked, it is answered
+   * without a look at the tables.
+   */
+  absence(key: EntryKey): () => boolean;
   /** Names this index file; a new one after each rebuild, when sequences start anew. */
   indexId(): string;
 }

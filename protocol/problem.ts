@@ -49,20 +49,23 @@ const ROOM_AFTER_SECONDS = 60;
 /** Every kind that there is. */
 export const ERROR_KINDS = Object.keys(KINDS) as readonly ErrorKind[];
 
+/** What an answer says of a failure: a CacheError, or the same facts where nothing was thrown. */
+export type Failure = Pick<CacheError, "kind" | "message" | "retry" | "context" | "hint">;
+
 /** The status of an error: `context.status` if it names one (such as 415), else its kind's. */
-export function statusOf(error: CacheError): number {
+export function statusOf(error: Failure): number {
   const own = error.context.status;
   return typeof own === "number" && own >= 400 && own <= 599 ? own : KINDS[error.kind][0];
 }
 
 /** Seconds for `Retry-After`; `undefined` where trying again can not help. */
-export function retryAfter(error: CacheError): number | undefined {
+export function retryAfter(error: Failure): number | undefined {
   if (error.kind === "quota_exceeded") return ROOM_AFTER_SECONDS;
   return error.retry === "temporary" ? RETRY_AFTER_SECONDS : undefined;
 }
 
 /** The body for an error. What is internal stays inside: the log has it under the request id. */
-export function problemOf(error: CacheError, requestId: string): Problem {
+export function problemOf(error: Failure, requestId: string): Problem {
   const [, title] = KINDS[error.kind];
   const { reason } = error.context;
   return {

@@ -1,7 +1,9 @@
 /** What a route returns: plain data, of which the handler makes the one Response. */
 import type { ByteStream, ObjectBody } from "../core/bytes.ts";
+import type { Hold } from "../core/cache.ts";
 import type { Bytes, Digest } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
+import type { Failure } from "../protocol/problem.ts";
 import type { Outcome } from "./deps.ts";
 
 /** An answer that is not sent yet. Whoever makes it hands its body over. */
@@ -14,6 +16,17 @@ export interface Answer {
   readonly length?: number | undefined;
   /** Default: `ok` below 400. */
   readonly outcome?: Outcome;
+  /** Set where the same question will be answered in the same way, for as long as it holds. */
+  readonly again?: Again | undefined;
+  /** Makes it the answer to a failure; the rest is then left out. */
+  readonly failure?: Failure;
+}
+
+/** Until when an answer can be given again. */
+export interface Again {
+  readonly holds: Hold;
+  /** The scopes that were looked through. */
+  readonly scopes: readonly string[];
 }
 
 /** Every stored body goes out as this: what a browser would make of it is nobody's choice. */
@@ -57,10 +70,26 @@ export function headAnswer(size: number, headers: Record<string, string> = {}): 
 
 /** What is not here; the handler makes the 404 of it. */
 export function missing(what: string, name: string): CacheError {
-  return new CacheError("not_found", `Cannot find ${what} "${name.slice(0, 200)}"`, {
-    context: { miss: true },
-  });
+  const { kind, message, context } = missOf(what, name);
+  return new CacheError(kind, message, { context });
 }
+
+/** As {@linkcode missing}, without the price of an error: of a look-up that found nothing. */
+export function missAnswer(what: string, name: string): Answer {
+  return { status: 404, headers: {}, failure: missOf(what, name) };
+}
+
+function missOf(what: string, name: string): Failure {
+  return {
+    kind: "not_found",
+    message: `Cannot find ${what} "${name.slice(0, 200)}"`,
+    retry: "permanent",
+    context: MISS,
+    hint: undefined,
+  };
+}
+
+const MISS = { miss: true };
 
 /** As {@linkcode missing}, for a blob. */
 export function missingBlob(digest: Digest): CacheError {

@@ -1,6 +1,6 @@
 /** What the server is given; it makes none of this itself. */
 import type { Authentication } from "../auth/authenticate.ts";
-import type { Cache, Maintenance } from "../core/cache.ts";
+import type { Cache, EntryMemory, Maintenance } from "../core/cache.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Counters } from "../core/counters.ts";
 import type { ErrorKind } from "../core/errors.ts";
@@ -13,6 +13,8 @@ import type { TokenAdmin } from "../core/token_admin.ts";
 /** Everything that the handler of one thread needs. */
 export interface ServerDeps {
   readonly cache: Cache;
+  /** What this thread has of the cache in memory; without it every question is asked. */
+  readonly memory?: EntryMemory | undefined;
   readonly maintenance: Maintenance;
   readonly insight: Insight;
   readonly tokens: TokenAdmin;
@@ -97,6 +99,8 @@ export interface RequestOrigin {
   readonly remoteAddr: string;
   /** Set where nobody knows who asked: its connection is worth as little as a silent one. */
   stranger?: boolean;
+  /** Bytes of the body where all of it is in memory and small: nothing has to be waited for. */
+  whole?: number | undefined;
   /** Ends the connection: nobody reads the answer, and what is broken off can not be followed. */
   abandon?(): void;
 }

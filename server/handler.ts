@@ -11,12 +11,15 @@ import { METHODS } from "./exchange.ts";
 import { identify, permit, publicReader } from "./middleware/authorize.ts";
 import { foreignHost, foreignOrigin } from "./middleware/host.ts";
 import { isPreflight, preflightAnswer } from "./middleware/preflight.ts";
+import type { ReadyAnswer } from "./ready_answers.ts";
+import { fits, ReadyAnswers } from "./ready_answers.ts";
 import { Reply } from "./reply.ts";
 import { findRoute } from "./routes/find_route.ts";
 
 /** Makes the handler of one thread. Nothing happens before the first request. */
 export function createHandler(deps: ServerDeps): Handler {
   const prefix = toHex(crypto.getRandomValues(new Uint8Array(4)));
+  const ready = new ReadyAnswers();
   let count = 0;
 
   return (request, origin) => {
@@ -24,13 +27,58 @@ export function createHandler(deps: ServerDeps): Handler {
     origin.stranger = true;
     const reply = new Reply(deps, request, { id: `${prefix}-${count}`, origin });
     try {
+      const known = knownAnswer(deps, ready, { request, reply });
+      if (known) return reply.sendReady(known);
       const answer = answerTo(deps, request, reply);
-      if (!(answer instanceof Promise)) return reply.send(answer);
-      return answer.then((ready) => reply.send(ready)).catch((thrown) => failed(reply, thrown));
+      if (!(answer instanceof Promise)) return send(ready, answer, { request, reply });
+      return answer.then((given) => send(ready, given, { request, reply }))
+        .catch((thrown) => failed(reply, thrown));
     } catch (thrown) {
       return failed(reply, thrown);
     }
   };
+}
+
+/** A request and what becomes of it. */
+interface Turn {
+  readonly request: Request;
+  readonly reply: Reply;
+}
+
+function send(ready: ReadyAnswers, answer: Answer, { request, reply }: Turn): Response {
+  if (answer.failure) return reply.sendError(answer.failure);
+  const kept = answer.again && reply.makeReady(answer, answer.again, request.headers);
+  if (!kept) return reply.send(answer);
+  ready.keep(request.method === "HEAD" ? "HEAD" : "GET", request.url, kept);
+  return reply.sendReady(kept);
+}
+
+/**
+ * The answer that was given before, if it is still one to this question of who asks now. The host
+ * is in the URL, so it was allowed.
+ */
+function knownAnswer(
+  deps: ServerDeps,
+  ready: ReadyAnswers,
+  { request, reply }: Turn,
+): ReadyAnswer | undefined {
+  const { method, url } = request;
+  const known = ready.find(method, url);
+  if (!known) return undefined;
+  const { headers } = request;
+  const authentication = deps.authenticate(headers.get("authorization"));
+  if (!("principal" in authentication)) return undefined;
+  const { principal } = authentication;
+  if (!fits(known, { headers, scopes: principal.readScopes })) return undefined;
+  const { namespace, route } = known;
+  if (!deps.policy.decide({ principal, verb: "read", namespace }).allow) return undefined;
+  if (!known.holds(reply.started)) {
+    ready.drop(method === "HEAD" ? "HEAD" : "GET", url);
+    return undefined;
+  }
+  reply.know(principal);
+  reply.aim(namespace, route);
+  return known;
 }
 
 function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Promise<Answer> {
@@ -48,7 +96,7 @@ function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Pr
 
   const { path, problem } = tryParse(url);
   const match = path && findRoute(path, headers);
-  if (path) reply.aim(path, match?.route);
+  if (path) reply.aim(path.namespace, match?.route);
   const method = knownMethod(request.method);
   const open = match && method && openAction(match.route, method);
   if (match && path && open) {
@@ -66,9 +114,7 @@ function answerTo(deps: ServerDeps, request: Request, reply: Reply): Answer | Pr
   // An ended token still says whose build it is.
   if ("name" in authentication) reply.principal = authentication.name;
   const principal = identify(authentication);
-  reply.origin.stranger = false;
-  reply.principal = principal.name;
-  reply.expires = principal.expires;
+  reply.know(principal);
   if (!path) throw problem;
   if (!match) throw missing("anything at", `/${path.tool ? `${path.tool}/` : ""}${path.key}`);
   const action = method && match.route.methods[method];

@@ -1,18 +1,25 @@
 /** The way out of a request: one Response, one line in the log. */
 import type { Bytes, Digest } from "../core/digest.ts";
 import { digestHex } from "../core/digest.ts";
-import type { CacheError } from "../core/errors.ts";
-import { DOWNLOAD_HELD_BYTES, TOKEN_SOON_MS, WHOLE_ANSWER_BYTES } from "../core/limits.ts";
+import {
+  DOWNLOAD_HELD_BYTES,
+  HOT_BODY_BYTES,
+  TOKEN_SOON_MS,
+  WHOLE_ANSWER_BYTES,
+} from "../core/limits.ts";
+import type { Principal } from "../core/policy.ts";
 import { streamOf } from "../core/bytes.ts";
 import type { ByteStream, ObjectBody } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
-import type { ParsedPath } from "../protocol/path.ts";
+import type { Failure } from "../protocol/problem.ts";
 import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
 import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
 import { holdAnswer, tooManyAnswers } from "./admission.ts";
-import type { Answer } from "./answer.ts";
+import type { Again, Answer } from "./answer.ts";
 import type { Outcome, RequestOrigin, ServerDeps } from "./deps.ts";
 import type { Route, Tally } from "./exchange.ts";
+import type { ReadyAnswer } from "./ready_answers.ts";
+import { isPlain } from "./ready_answers.ts";
 import { partsOf, watchResponse } from "./response_stream.ts";
 
 // Maven sends its password only after a challenge that names Basic.
@@ -34,7 +41,8 @@ export class Reply {
   readonly #id: string;
   /** Where the request came from. */
   readonly origin: RequestOrigin;
-  readonly #started: number;
+  /** By the monotonic clock. */
+  readonly started: number;
   #namespace = "";
   #route: Route | undefined;
   #origin: string | undefined;
@@ -44,12 +52,18 @@ export class Reply {
     this.#method = request.method;
     this.#id = given.id;
     this.origin = given.origin;
-    this.#started = deps.clock.monotonic();
+    this.started = deps.clock.monotonic();
     deps.counters.add("requests");
   }
+  /** Notes who asks. */
+  know(principal: Principal): void {
+    this.origin.stranger = false;
+    this.principal = principal.name;
+    this.expires = principal.expires;
+  }
   /** Notes what the request is about. */
-  aim(path: ParsedPath, route: Route | undefined): void {
-    this.#namespace = path.namespace;
+  aim(namespace: string, route: Route | undefined): void {
+    this.#namespace = namespace;
     this.#route = route;
   }
   /** Lets pages of this origin, which is one of ours, read the answer. */
@@ -62,31 +76,67 @@ export class Reply {
     const outcome = answer.outcome ?? (status < 400 ? "ok" : "error");
     headers["x-content-type-options"] = "nosniff";
     headers[HEADERS.requestId] = this.#id;
-    if (this.expires !== undefined && this.expires - this.#deps.clock.now() < TOKEN_SOON_MS) {
-      headers[HEADERS.tokenExpires] = `${this.expires}`;
-    }
+    if (this.#endsSoon()) headers[HEADERS.tokenExpires] = `${this.expires}`;
     if (this.#origin !== undefined) {
       headers["access-control-allow-origin"] = this.#origin;
       headers["access-control-expose-headers"] = "*";
       headers["vary"] = headers["vary"] ? `${headers["vary"]}, Origin` : "Origin";
     }
-    const bytes = typeof body === "string" ? utf8.encode(body) : body;
-    if (this.#method === "HEAD" || bytes === undefined || isEmpty(bytes)) {
-      const length = answer.length ?? (bytes instanceof Uint8Array ? bytes.length : undefined);
+    if (this.#method === "HEAD" || body === undefined || body === "" || isEmpty(body)) {
+      const length = answer.length ?? (body === undefined ? undefined : sizeOf(body));
       if (length !== undefined) headers["content-length"] = `${length}`;
       this.#done(status, outcome);
-      return respond(null, status, headers);
+      return this.#respond(null, status, headers);
     }
-    if (!(bytes instanceof Uint8Array) || bytes.length > WHOLE_ANSWER_BYTES) {
+    const size = sizeOf(body);
+    const flows = typeof body !== "string" && !(body instanceof Uint8Array);
+    if (flows || size === undefined || size > WHOLE_ANSWER_BYTES) {
+      const bytes = typeof body === "string" ? utf8.encode(body) : body;
       return this.#sendStream(bytes, { ...answer, outcome });
     }
-    headers["content-length"] = `${bytes.length}`;
-    this.#sent(bytes.length);
+    if (typeof body !== "string") headers["content-length"] = `${size}`;
+    this.#sent(size);
     this.#done(status, outcome);
-    return respond(bytes, status, headers);
+    return this.#respond(body, status, headers);
+  }
+  /** Keeps an answer with all that is the same each time; `undefined` for one that can not be. */
+  makeReady(answer: Answer, again: Again, asked: Headers): ReadyAnswer | undefined {
+    const { headers, body } = answer;
+    if (!isPlain(asked) || !this.#route || answer.status !== 200) return undefined;
+    const head = this.#method === "HEAD";
+    if (!head && (!(body instanceof Uint8Array) || isEmpty(body))) return undefined;
+    const bytes = head ? 0 : answer.length ?? 0;
+    if (bytes > HOT_BODY_BYTES) return undefined;
+    headers["x-content-type-options"] = "nosniff";
+    headers["content-length"] = `${answer.length ?? 0}`;
+    return {
+      response: respond(head || !(body instanceof Uint8Array) ? null : body, 200, headers),
+      bytes,
+      route: this.#route,
+      namespace: this.#namespace,
+      tally: this.tally,
+      agent: asked.get("user-agent"),
+      ...again,
+    };
+  }
+  /** Makes the Response of an answer that was made before. */
+  sendReady({ response, bytes, tally }: ReadyAnswer): Response {
+    const { digest, cost } = tally;
+    this.tally.digest = digest;
+    this.tally.cost = cost;
+    this.tally.lookup = true;
+    const made = response.clone();
+    const { headers } = made;
+    headers.append(HEADERS.requestId, this.#id);
+    if (this.#endsSoon()) headers.append(HEADERS.tokenExpires, `${this.expires}`);
+    if (bytes > 0) this.#sent(bytes);
+    // It took microseconds, and to ask for the time is a part of them.
+    this.#done(200, "hit", this.started);
+    this.origin.whole = bytes;
+    return made;
   }
   /** Makes the Response of an error, as the route's miss table shows it. */
-  sendError(error: CacheError): Response {
+  sendError(error: Failure): Response {
     const reading = this.#method === "GET" || this.#method === "HEAD";
     const route = this.#route;
     const table = reading ? route?.misses?.read : route?.misses?.write;
@@ -117,7 +167,7 @@ export class Reply {
     return this.send({ status, headers, body, outcome });
   }
 
-  #error: CacheError | undefined;
+  #error: Failure | undefined;
 
   #sendStream(given: ByteStream | ObjectBody | Bytes, answer: Answer): Response {
     const { status, headers } = answer;
@@ -145,12 +195,25 @@ export class Reply {
     });
     return respond(body, status, headers);
   }
+  #endsSoon(): boolean {
+    const { expires } = this;
+    return expires !== undefined && expires - this.#deps.clock.now() < TOKEN_SOON_MS;
+  }
+  #respond(
+    body: Bytes | string | null,
+    status: number,
+    headers: Readonly<Record<string, string>>,
+  ): Response {
+    // A connection that becomes a WebSocket goes on.
+    if (status !== 101) this.origin.whole = this.tally.sent;
+    return respond(body, status, headers);
+  }
   #sent(bytes: number): void {
     this.tally.sent = bytes;
     this.#deps.counters.add("bytes_sent", bytes);
   }
-  #done(status: number, outcome: Outcome): void {
-    const { clock, log } = this.#deps;
+  #done(status: number, outcome: Outcome, ended = this.#deps.clock.monotonic()): void {
+    const { log } = this.#deps;
     const error = this.#error;
     log({
       id: this.#id,
@@ -164,7 +227,7 @@ export class Reply {
       outcome,
       bytesReceived: this.tally.received,
       bytesSent: this.tally.sent,
-      milliseconds: clock.monotonic() - this.#started,
+      milliseconds: ended - this.started,
       lookup: this.tally.lookup,
       savedMs: outcome === "hit" && this.#method === "GET" ? this.tally.cost : 0,
       ...(error ? { error: { kind: error.kind, message: error.message } } : {}),
@@ -172,7 +235,7 @@ export class Reply {
   }
 }
 
-function outcomeOf(error: CacheError, status: number): Outcome {
+function outcomeOf(error: Failure, status: number): Outcome {
   if (error.kind === "cancelled") return "cancelled";
   if (status === 404) return "miss";
   return status === 401 || status === 403 || status === 421 ? "denied" : "error";
@@ -184,16 +247,31 @@ function shortDigest(digest: Digest | undefined): string {
 
 const utf8 = new TextEncoder();
 
-function isEmpty(body: Uint8Array | ByteStream | ObjectBody): boolean {
+function isEmpty(body: Uint8Array | ByteStream | ObjectBody | string): boolean {
   return body instanceof Uint8Array && body.length === 0;
 }
 
-/** Headers are filled in afterwards: handed to the constructor they take twice the time. */
+const ASCII = /^[\x20-\x7e]*$/;
+
+/** Bytes of a body; `undefined` for a stream. */
+function sizeOf(body: Uint8Array | ByteStream | ObjectBody | string): number | undefined {
+  if (typeof body === "string") return ASCII.test(body) ? body.length : utf8.encode(body).length;
+  return body instanceof Uint8Array ? body.length : undefined;
+}
+
+/**
+ * A text brings a media type of its own unless it is given one. Bodies of other answers than 200 are
+ * made ready at once by the runtime, and anew once a header is added. All others get their headers
+ * afterwards: handed to the constructor they take twice the time.
+ */
 function respond(
-  body: Uint8Array<ArrayBuffer> | ReadableStream | null,
+  body: Bytes | string | ReadableStream | null,
   status: number,
   headers: Readonly<Record<string, string>>,
 ): Response {
+  if (typeof body === "string" || (status !== 200 && body !== null)) {
+    return new Response(body, { status, headers });
+  }
   const response = new Response(body, { status });
   for (const name in headers) response.headers.append(name, headers[name] ?? "");
   return response;

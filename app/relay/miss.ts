@@ -22,7 +22,7 @@ export class Misses {
   /** Shows an error as the tool needs it; as it is where the path is nobody's. */
   answer(request: Request, path: ParsedPath | undefined, error: CacheError): Response {
     const reply = this.#reply(request);
-    if (path) reply.aim(path, routeOf(path, request.headers)?.route);
+    if (path) reply.aim(path.namespace, routeOf(path, request.headers)?.route);
     return reply.sendError(error);
   }
   /** To who has no token of ours, as the server says it, with the challenge that Maven waits for. */

@@ -56,6 +56,9 @@ class SqliteReader implements IndexReader {
   get(key: EntryKey, options?: SignalOptions): Promise<Entry | undefined> {
     return this.#reading.get(key, options);
   }
+  absence(key: EntryKey): () => boolean {
+    return this.#reading.absence(key);
+  }
   scan(options?: ScanOptions): AsyncIterable<ScanItem> {
     return this.#reading.scan(options);
   }

@@ -57,6 +57,13 @@ export class Reading {
     return item.entry;
   }
 
+  /** Whether an identity was certainly never written; as often as it is asked, without the tables. */
+  absence(key: EntryKey): () => boolean {
+    const id = this.idOf(key);
+    const { filter } = this.#options;
+    return () => id === undefined || (filter?.excludes(id) ?? false);
+  }
+
   async *scan(options: ScanOptions = {}): AsyncGenerator<ScanItem, void, undefined> {
     const filter = scanFilter(options);
     let left = filter.limit;

@@ -3,27 +3,31 @@ import type { EntryDraft, Protocol } from "../../core/entry.ts";
 import type { PutOutcome } from "../../core/metadata_index.ts";
 import { mutabilityOf } from "../../policy/mutability.ts";
 import type { Answer } from "../answer.ts";
-import { bodyAnswer, emptyAnswer, headAnswer, missing } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
+import { bodyAnswer, emptyAnswer, headAnswer, missAnswer } from "../answer.ts";
+import { again, draftOf, findEntry, whenFound, withBody } from "../entry_access.ts";
 import type { Exchange, Route } from "../exchange.ts";
 import { withUpload } from "../upload.ts";
 
 const WHAT = "result";
 
-/** GET: body and headers as they were stored. @throws {CacheError} `not_found` */
-export async function getOpaque(exchange: Exchange, protocol: Protocol): Promise<Answer> {
-  const { deps, subject } = exchange;
-  const entry = await findEntry(exchange, protocol);
-  const body = entry && await deps.cache.body(entry);
-  if (!entry || !body) throw missing(WHAT, subject);
-  return bodyAnswer(body, { headers: { ...entry.headers } });
+/** GET: body and headers as they were stored. */
+export function getOpaque(exchange: Exchange, protocol: Protocol): Answer | Promise<Answer> {
+  return whenFound(findEntry(exchange, protocol), (entry) => {
+    if (!entry) return missAnswer(WHAT, exchange.subject);
+    return withBody(exchange, entry, (body, again) => {
+      if (!body) return missAnswer(WHAT, exchange.subject);
+      return { ...bodyAnswer(body, { headers: { ...entry.headers } }), again };
+    });
+  });
 }
 
-/** HEAD: as GET without the body. @throws {CacheError} `not_found` */
-export async function headOpaque(exchange: Exchange, protocol: Protocol): Promise<Answer> {
-  const entry = await findEntry(exchange, protocol);
-  if (!entry) throw missing(WHAT, exchange.subject);
-  return headAnswer(entry.blobs[0]?.size ?? 0, { ...entry.headers });
+/** HEAD: as GET without the body. */
+export function headOpaque(exchange: Exchange, protocol: Protocol): Answer | Promise<Answer> {
+  return whenFound(findEntry(exchange, protocol), (entry) => {
+    if (!entry) return missAnswer(WHAT, exchange.subject);
+    const answer = headAnswer(entry.blobs[0]?.size ?? 0, { ...entry.headers });
+    return { ...answer, again: again(exchange, entry) };
+  });
 }
 
 /**

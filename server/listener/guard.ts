@@ -75,10 +75,19 @@ export class ConnectionGuard implements Disposable {
     return this.#reaper ? this.#open : this.#busy.size;
   }
 
-  /** Notes a request from its first to its last byte. */
-  enter(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
+  /** A request whose header has come; {@linkcode note} or {@linkcode enter} is to follow. */
+  visit(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Visit {
     const { hostname, port } = info.remoteAddr;
-    const visit = new Visit({ host: plainHost(hostname), port }, this.#abandoned);
+    return new Visit({ host: plainHost(hostname), port }, this.#abandoned);
+  }
+
+  /** Notes a request that was answered at once, with what the socket takes without waiting. */
+  note(visit: Visit): void {
+    this.#table.note(visit.id, visit.stranger);
+  }
+
+  /** Notes a request from its first to its last byte. */
+  enter(visit: Visit, info: Deno.ServeHandlerInfo<Deno.NetAddr>): void {
     const { id } = visit;
     const slot = this.#table.begin(id);
     this.#busy.add(visit);
@@ -88,7 +97,6 @@ export class ConnectionGuard implements Disposable {
       if (this.#busy.size === 0) { for (const tell of this.#quiet) tell(); }
     };
     info.completed.then(leave, leave);
-    return visit;
   }
 
   /** Resolves once no request is under way. */

@@ -54,31 +54,45 @@ Deno.test("listen() ends a header that comes byte by byte and never ends", linux
 Deno.test(
   "listen() ends the connection of who has no good token soon after its answer",
   linux,
-  async () => {
-    const clock = new ManualClock();
-    const handler: Handler = (_request, origin) => {
-      origin.stranger = true;
-      return new Response("hello", { status: 401 });
-    };
-    await withListener({ clock, handler }, async (listener, events) => {
-      using stranger = await RawClient.to(listener);
-      await stranger.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 ** 9}\r\n\r\n`);
-      assert.match(await stranger.read((text) => text.endsWith("hello")), / 401 /);
-      let ended = false;
-      const end = stranger.read().finally(() => ended = true);
-      const drip = async () => {
-        for (let at = 0; !ended && at < 2_000; at++) {
-          await stranger.send("a").catch(() => {}); // ended: what is waited for
-          await new Promise((resolve) => setTimeout(resolve, 2));
-        }
-      };
-      const began = clock.monotonic();
-      await asTimePasses(clock, Promise.all([end, drip()]));
-      assert.ok(clock.monotonic() - began >= 15_000);
-      assert.ok(events.some((event) => event.type === "cut" && event.silent === 1));
-    });
-  },
+  () => endsStranger((answer) => Promise.resolve(answer)),
 );
+
+Deno.test(
+  "listen() does so where the answer was whole at once",
+  linux,
+  () =>
+    endsStranger((answer, origin) => {
+      origin.whole = 5;
+      return answer;
+    }),
+);
+
+async function endsStranger(
+  how: (answer: Response, origin: RequestOrigin) => Response | Promise<Response>,
+): Promise<void> {
+  const clock = new ManualClock();
+  const handler: Handler = (_request, origin) => {
+    origin.stranger = true;
+    return how(new Response("hello", { status: 401 }), origin);
+  };
+  await withListener({ clock, handler }, async (listener, events) => {
+    using stranger = await RawClient.to(listener);
+    await stranger.send(`PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 ** 9}\r\n\r\n`);
+    assert.match(await stranger.read((text) => text.endsWith("hello")), / 401 /);
+    let ended = false;
+    const end = stranger.read().finally(() => ended = true);
+    const drip = async () => {
+      for (let at = 0; !ended && at < 2_000; at++) {
+        await stranger.send("a").catch(() => {}); // ended: what is waited for
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    const began = clock.monotonic();
+    await asTimePasses(clock, Promise.all([end, drip()]));
+    assert.ok(clock.monotonic() - began >= 15_000);
+    assert.ok(events.some((event) => event.type === "cut" && event.silent === 1));
+  });
+}
 
 Deno.test("listen() ends a connection whose answer was given up", linux, async () => {
   for (const open of [true, false]) {

@@ -69,6 +69,12 @@ export class PeerTable {
     return slot;
   }
 
+  /** Notes a request that is answered already: as {@linkcode begin} and {@linkcode end}. */
+  note(id: number, stranger: boolean): void {
+    const slot = this.#find(id) || this.#claim(id);
+    if (slot !== 0) Atomics.store(this.#cells, slot + 2, stranger ? ~this.now : this.now);
+  }
+
   /** Notes that it has ended. A slot that was given to somebody else since is left alone. */
   end(slot: number, id: number, stranger = false): void {
     if (slot === 0 || !this.#holds(slot, id)) return;

@@ -49,7 +49,12 @@ Deno.test("PeerTable is the same table in every view of one buffer", () => {
   assert.deepEqual(one.facts(id), { inFlight: 0, last: 20, stranger: true });
   one.begin(id);
   assert.deepEqual(one.facts(id), { inFlight: 1, last: 20, stranger: false });
-  assert.equal(two.facts(peerId("127.0.0.1", 4001)), undefined);
+  const other = peerId("127.0.0.1", 4001);
+  assert.equal(two.facts(other), undefined);
+  for (const stranger of [true, false]) {
+    one.note(other, stranger);
+    assert.deepEqual(two.facts(other), { inFlight: 0, last: 20, stranger });
+  }
 });
 
 Deno.test("PeerTable.forget() keeps who is present and who came since", () => {

@@ -11,23 +11,10 @@ import { listenError } from "./claim_address.ts";
 import type { Listener, ListenerEvent, ListenOptions } from "./contract.ts";
 import { ConnectionGuard } from "./guard.ts";
 import type { LocalAddress } from "./proc_net.ts";
+import type { Running } from "./running.ts";
+import { whenReady } from "./running.ts";
 import { watchTlsPair } from "./tls_files.ts";
 import type { TlsPair } from "./tls_files.ts";
-
-interface Running {
-  readonly server: Deno.HttpServer;
-  readonly abort: AbortController;
-  readonly startedAt: number;
-  /** Of the socket that listens; `undefined` where that can not be known. */
-  readonly inode: number | undefined;
-  /** It accepts no more. `shutdown` panics in Deno 2.7 then, and only `abort` is left. */
-  failed: boolean;
-  /** `shutdown` was called: aborting now would throw where nobody can catch it. */
-  draining: boolean;
-  /** Requests whose handler has not answered yet, and who waits for there to be none. */
-  unanswered: number;
-  readonly answered: Set<() => void>;
-}
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
@@ -150,24 +137,25 @@ export class PortListener implements Listener {
     return running;
   }
 
-  async #answer(
+  #answer(
     running: Running,
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Promise<Response> {
-    const visit = this.#guard.enter(info);
+  ): Response | Promise<Response> {
+    const visit = this.#guard.visit(info);
     if (this.#stop.signal.aborted) {
+      this.#guard.enter(visit, info);
       return new Response(null, { status: 503, headers: { "connection": "close" } });
     }
-    running.unanswered++;
-    try {
-      const response = await this.#handler(request, visit);
-      visit.upgraded = response.status === 101;
-      if (!this.#pair && !visit.upgraded) this.#room.make(response, visit.id);
-      return response;
-    } finally {
-      if (--running.unanswered === 0) { for (const tell of running.answered) tell(); }
+    const answer = this.#handler(request, visit);
+    // Most answers: everything about them costs less than a promise.
+    if (visit.whole !== undefined && answer instanceof Response) {
+      this.#guard.note(visit);
+      if (!this.#pair) this.#room.make(answer, visit.id);
+      return answer;
     }
+    this.#guard.enter(visit, info);
+    return whenReady(running, { visit, answer, room: this.#pair ? undefined : this.#room });
   }
 
   /** A handler answers everything itself; this is for a bug in one. */

@@ -11,6 +11,7 @@ export class Visit implements RequestOrigin {
   /** Its connection has become a WebSocket, which has its own signs of life. */
   upgraded = false;
   stranger = false;
+  whole: number | undefined = undefined;
   readonly #abandoned: Set<number>;
 
   /** Notes in `abandoned` what is to be ended. */

@@ -15,8 +15,8 @@ import {
 } from "../../protocol/url_space.ts";
 import { mutabilityOf } from "../../policy/mutability.ts";
 import type { Answer } from "../answer.ts";
-import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missing } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
+import { bodyAnswer, emptyAnswer, headAnswer, jsonAnswer, missAnswer, missing } from "../answer.ts";
+import { again, draftOf, findEntry, whenFound, withBody } from "../entry_access.ts";
 import type { Exchange, Route } from "../exchange.ts";
 import { mediaTypeOf, readJsonText, withUpload } from "../upload.ts";
 import { blobAnswer } from "./blobs.ts";
@@ -61,26 +61,29 @@ export function wantsBodyOnly({ path }: Exchange): boolean {
   throw new CacheError("invalid_argument", `Cannot name blobs "${word.slice(0, 40)}", want first`);
 }
 
-async function get(exchange: Exchange): Promise<Answer> {
-  const { request, deps, subject } = exchange;
-  const entry = await findEntry(exchange, KEY_VALUE_PROTOCOL);
-  const first = entry?.blobs[0];
-  if (!entry || !first) throw missing("entry", subject);
-  const headers = factHeaders(entry);
-  if (request.headers.has("range") || request.headers.has("if-none-match")) {
-    return await blobAnswer(exchange, first.digest, headers);
-  }
-  const body = await deps.cache.body(entry);
-  if (!body) throw missing("entry", subject);
-  headers["accept-ranges"] = "bytes";
-  return bodyAnswer(body, { headers });
+function get(exchange: Exchange): Answer | Promise<Answer> {
+  return whenFound(findEntry(exchange, KEY_VALUE_PROTOCOL), (entry) => {
+    const first = entry?.blobs[0];
+    if (!entry || !first) return missAnswer("entry", exchange.subject);
+    const headers = factHeaders(entry);
+    const asked = exchange.request.headers;
+    if (asked.has("range") || asked.has("if-none-match")) {
+      return blobAnswer(exchange, first.digest, headers);
+    }
+    return withBody(exchange, entry, (body, again) => {
+      if (!body) return missAnswer("entry", exchange.subject);
+      headers["accept-ranges"] = "bytes";
+      return { ...bodyAnswer(body, { headers }), again };
+    });
+  });
 }
 
-async function head(exchange: Exchange): Promise<Answer> {
-  const entry = await findEntry(exchange, KEY_VALUE_PROTOCOL);
-  const first = entry?.blobs[0];
-  if (!entry || !first) throw missing("entry", exchange.subject);
-  return headAnswer(first.size, factHeaders(entry));
+function head(exchange: Exchange): Answer | Promise<Answer> {
+  return whenFound(findEntry(exchange, KEY_VALUE_PROTOCOL), (entry) => {
+    const first = entry?.blobs[0];
+    if (!entry || !first) return missAnswer("entry", exchange.subject);
+    return { ...headAnswer(first.size, factHeaders(entry)), again: again(exchange, entry) };
+  });
 }
 
 function factHeaders(entry: Entry): Record<string, string> {
