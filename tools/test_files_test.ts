@@ -32,5 +32,5 @@ Deno.test("quickTestSteps() gives every quick test file to one process and no sl
   const given = [...words.filter((word) => word.endsWith("_test.ts")), ...gathered];
   assert.deepEqual(given.sort(), quick);
   assert.ok(quick.includes("tools/test_files_test.ts"));
-  for (const path of slow) assert.match(path, /^(test\/interop|test\/e2e|bench)\//);
+  for (const path of slow) assert.match(path, /^(test\/interop|test\/e2e|test\/load|bench)\//);
 });
