@@ -156,12 +156,8 @@ function some<T>(all: Iterable<T>, good: (one: T) => boolean): boolean {
   return false;
 }
 
-/**
- * Makes the rows of all that is durable. The log has none: how far the tables know it only spares
- * the next start a few records, so a round of nothing else leaves them alone.
- */
+/** Makes the rows of all that is durable. */
 function apply(pack: Pack, heard: readonly Heard[]): void {
-  if (heard.length === 0) return;
   const { tables, active } = pack;
   const used = seconds(pack);
   const kept: Holding[] = [];
