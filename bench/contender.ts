@@ -18,6 +18,8 @@ export interface Contender extends AsyncDisposable {
   readonly prefix: string;
   /** User and system CPU seconds of all its processes so far. */
   cpuSeconds(): number;
+  /** Ends it at once, as a loss of power would. */
+  kill(): Promise<void>;
   /** Memory of all its processes now, in MB (10^6 bytes). */
   residentMb(): number;
   /** Peak memory of all its processes in MB. */
@@ -164,16 +166,20 @@ function contender(
   },
 ): Contender {
   const { drain, ...rest } = facts;
+  let ended: Promise<void> | undefined;
+  const end = (signal: Deno.Signal) =>
+    ended ??= (async () => {
+      child.kill(signal);
+      await Promise.all([child.status, drain?.()]);
+    })();
   return {
     id,
     ...rest,
     cpuSeconds: () => processes(child.pid).reduce((sum, pid) => sum + cpuOf(pid), 0),
     residentMb: () => processes(child.pid).reduce((sum, pid) => sum + memoryOf(pid, "VmRSS"), 0),
     peakMb: () => processes(child.pid).reduce((sum, pid) => sum + memoryOf(pid, "VmHWM"), 0),
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await Promise.all([child.status, drain?.()]);
-    },
+    kill: () => end("SIGKILL"),
+    [Symbol.asyncDispose]: () => end("SIGTERM"),
   };
 }
 

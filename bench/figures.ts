@@ -3,6 +3,8 @@ import type { Contender } from "./contender.ts";
 import { startOurs } from "./contender.ts";
 import { measureExec } from "./exec.ts";
 import type { Figure } from "./figure.ts";
+import { measureMillion } from "./million.ts";
+import { DIGESTS_MEDIA_TYPE } from "../protocol/blob_batch.ts";
 import { random } from "./bodies.ts";
 import { median } from "./measured.ts";
 import type { Measured } from "./measured.ts";
@@ -25,6 +27,7 @@ export async function measureFigures(
   const parts: Record<string, () => Promise<Figure[]>> = {
     "batch which are missing": () => batches(dir, run),
     "exec hit": () => measureExec(dir, run.rounds),
+    "1,000,000 entries": () => measureMillion(dir, run),
     "threads": () => threads(dir, run),
   };
   const figures: Figure[] = [];
@@ -48,18 +51,18 @@ async function batches(dir: string, run: FigureRun): Promise<Figure[]> {
       { length: DIGESTS },
       (_, i) => i % 2 === 0 ? known[(n + i) % known.length]! : hex(random(32)),
     );
-    const file = `${dir}/digests-${n}.json`;
-    await Deno.writeTextFile(file, JSON.stringify({ digests }));
+    const file = `${dir}/digests-${n}`;
+    await Deno.writeFile(file, Uint8Array.fromHex(digests.join("")));
     return file;
   }));
-  const post = { path: "/v1/blobs/missing", contentType: "application/json", files };
+  const post = { path: "/v1/blobs/missing", contentType: DIGESTS_MEDIA_TYPE, files };
   const runs: Measured[] = [];
   for (let round = 0; round < run.rounds; round++) {
     runs.push(await postLoad(server, post, { connections: 2, seconds: run.seconds }));
   }
   const errors = runs.reduce((sum, one) => sum + one.errors, 0);
   if (errors > 0) throw new Error(`${errors} of the batches failed`);
-  const note = `${DIGESTS} digests a request, every other one there, 2 connections, ` +
+  const note = `${DIGESTS} digests a request as bytes, every other one there, 2 connections, ` +
     `${run.rounds} runs of ${run.seconds} s, medians`;
   return [
     {

@@ -20,7 +20,7 @@ import { runRace } from "./row.ts";
 
 const USAGE = `deno task bench [options]
   --rounds N    runs of each row and server            (default 5)
-  --seconds S   seconds of one run of small requests   (default 2)
+  --seconds S   seconds of one run of small requests   (default 1)
   --threads N   serving threads of ours and the floor  (default: cores)
   --only TEXT   only rows whose name has TEXT; writes nothing
   --check       compare with bench/budget.json; exit 1 when a ratio fell by more than 10 %
@@ -30,7 +30,7 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
+    seconds: { type: "string", default: "1" },
     threads: { type: "string", default: String(navigator.hardwareConcurrency) },
     only: { type: "string", default: "" },
     check: { type: "boolean", default: false },

@@ -37,6 +37,19 @@ end`;
   return wrk(server, script, { ...options, misses: true });
 }
 
+/** GETs of all the keys of `fill_store.ts` at random. */
+export function fillLoad(
+  server: Contender,
+  entries: number,
+  options: LoadOptions,
+): Promise<Measured> {
+  const script = `
+request = function()
+  return ${head(server, "GET", `"fill/" .. math.random(0, ${entries - 1})`)} .. "\\r\\n"
+end`;
+  return wrk(server, script, options);
+}
+
 /** PUTs of bodies and keys that were never there before. */
 export function putLoad(
   server: Contender,
