@@ -19,6 +19,7 @@ const memory = await Deno.stat(SHARED_MEMORY).then(({ isDirectory }) => isDirect
 const env = {
   ...(memory && !Deno.env.has("TMPDIR") ? { TMPDIR: SHARED_MEMORY } : {}),
   VITTE_LONG: "1",
+  VITTE_HARNESS: "1",
   VITTE_DAMAGE_SEED: seed,
 };
 const step = (path: string, more: Readonly<Record<string, string>> = {}): Step => ({

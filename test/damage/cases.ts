@@ -1,6 +1,6 @@
 /** The table of damages: every file of a store, and every field of what is in segments and packs. */
 import type { RecordKind } from "../../core/record.ts";
-import { everyNth } from "../helpers/long.ts";
+import { harnessNth } from "../helpers/long.ts";
 import type { SeededRandom } from "../helpers/random.ts";
 import { BYTE_KINDS, FILE_KINDS } from "./kinds.ts";
 import type { Spot } from "./kinds.ts";
@@ -37,7 +37,7 @@ const ESSENTIAL = /^(flip: body of (chunk|recipe) inner of|exchange: data|other'
 
 /** All cases in the long form; in the short one every `nth`, and the essential ones. */
 export function chosenCases(cases: readonly DamageCase[], nth: number): DamageCase[] {
-  const some = new Set(everyNth(cases, nth));
+  const some = new Set(harnessNth(cases, nth));
   return cases.filter((one) => some.has(one) || ESSENTIAL.test(one.name) && !one.rebuild);
 }
 

@@ -9,7 +9,7 @@ import { filesOf } from "../damage/records.ts";
 import type { Span, StoreFile } from "../damage/records.ts";
 import { buildWorld } from "../damage/world.ts";
 import type { World } from "../damage/world.ts";
-import { everyNth } from "../helpers/long.ts";
+import { harnessNth } from "../helpers/long.ts";
 import { seededRandom } from "../helpers/random.ts";
 import { runCli, startServer } from "../helpers/real_server.ts";
 import type { RealServer } from "../helpers/real_server.ts";
@@ -86,7 +86,7 @@ Deno.test("damage under a real server, and to the folder of a stopped one", asyn
   const total = { cases: 0, wrong: 0, lost: 0, reads: 0, mended: 0 };
 
   for (const stopped of [false, true]) {
-    for (const { kind, type, lossy } of everyNth(CASES, 4)) {
+    for (const { kind, type, lossy } of harnessNth(CASES, 4)) {
       // Under a server that has them open, tables and log are not read again.
       if (!stopped && (type.endsWith("sqlite") || type.endsWith("log"))) continue;
       await t.step(`${kind}: ${type}, ${stopped ? "stopped" : "running"}`, async () => {

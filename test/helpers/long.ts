@@ -3,6 +3,9 @@
 /** Whether the long forms were asked for. */
 export const LONG: boolean = Deno.env.get("VITTE_LONG") === "1";
 
+/** Whether one of the harnesses runs us (`deno task test:damage`): forms too long for the whole run. */
+export const HARNESS: boolean = Deno.env.get("VITTE_HARNESS") === "1";
+
 /** `long` where the long forms were asked for, `short` elsewhere. */
 export function longOr<T>(long: T, short: T): T {
   return LONG ? long : short;
@@ -15,6 +18,11 @@ export function longOr<T>(long: T, short: T): T {
 export function everyNth<T>(items: readonly T[], nth: number): T[] {
   if (LONG) return [...items];
   return items.filter((_, at) => at % nth === 0 || at === items.length - 1);
+}
+
+/** All `items` in a harness; elsewhere the first and the last, and every `nth` between. */
+export function harnessNth<T>(items: readonly T[], nth: number): T[] {
+  return HARNESS ? [...items] : items.filter((_, at) => at % nth === 0 || at === items.length - 1);
 }
 
 /**
