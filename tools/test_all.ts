@@ -32,8 +32,10 @@ const add = (result: StepResult) => {
 };
 const checks = [...staticSteps(), ...quickTestSteps(6), docTestStep()];
 await runSteps(checks, { atOnce: 2, report: add });
-// One at a time: they start servers and compilers, and some measure.
-await runSteps(slowTestSteps(), { atOnce: 1, report: add });
+const { shared, alone } = slowTestSteps();
+// Not more: they start servers and compilers, which take all cores for a while themselves.
+await runSteps(shared, { atOnce: 2, report: add });
+await runSteps(alone, { atOnce: 1, report: add });
 
 for (const failure of failures) console.log(failure);
 const forbidden = total.skipped > 0 && ci;

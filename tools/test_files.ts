@@ -76,13 +76,22 @@ export function lintArgs(files: readonly string[]): string[] {
   return ["lint", ...files];
 }
 
-/** A step for each slow file; each gets a process and 20 minutes. */
-export function slowTestSteps(): Step[] {
-  return testFiles().slow.map((path) => ({
-    name: path,
-    args: testArgs([path]),
-    timeoutMs: 1_200_000,
-  }));
+/** Slow tests that hold times or memory against each other: beside others they would measure those. */
+const ALONE =
+  /^test\/(load\/|interop\/(outage|over_quota|full_disk)_|e2e\/(never_red|large_)|e2e\/exec_killed_)/;
+
+/**
+ * A step for each slow file; each gets a process and 20 minutes. `shared` are those that may run
+ * beside one another.
+ */
+export function slowTestSteps(): { shared: Step[]; alone: Step[] } {
+  const steps = (files: readonly string[]) =>
+    files.map((path): Step => ({ name: path, args: testArgs([path]), timeoutMs: 1_200_000 }));
+  const { slow } = testFiles();
+  return {
+    shared: steps(slow.filter((path) => !ALONE.test(path))),
+    alone: steps(slow.filter((path) => ALONE.test(path))),
+  };
 }
 
 /** Checks that look at the source only; the type check comes first since it takes longest. */
