@@ -34,7 +34,7 @@ const PLANTS: Readonly<Record<string, Plant>> = {
   },
   "a log that is written while its data is not synced": {
     file: "store/pack/round.ts",
-    good: `    sync(pack, "data");\n`,
+    good: `    settle(pack, "data");\n`,
     bad: "",
     ...ORDER,
     says: /data not synced before the log/,
@@ -65,9 +65,9 @@ const PLANTS: Readonly<Record<string, Plant>> = {
     says: /the tables forget/,
   },
   "a read that is not verified": {
-    file: "store/pack/segment_bytes.ts",
-    good: "  return checkBody(header, stored) ? { header, stored } : undefined;\n",
-    bad: "  return { header, stored };\n",
+    file: "codec/record.ts",
+    good: " &&\n    uint32At(bytes, offset + 48) === crc32(bytes.subarray(body, body + stored));\n",
+    bad: ";\n",
     test: "test/fault/pack_damage_test.ts",
     filter: "a flip of any byte is a miss",
     says: /AssertionError/,
