@@ -42,14 +42,15 @@ async function mendOne(pack: Pack, number: number): Promise<void> {
 
 /**
  * Makes rows for good records that have none: where it was the row that was wrong, the record is
- * still there. One that was collected comes back with them, and goes with the next collection.
+ * still there. One that was collected comes back with them, and goes with the next collection. All
+ * of the file is read: where another one stands in its place, the row tells nothing of its length.
  */
 async function findAgain(pack: Pack, segment: SegmentRow): Promise<void> {
   const { tables, files, options: { objects } } = pack;
   using copy = await localCopy({ files, objects }, segment);
   if (!copy) return;
   tables.transaction(() => {
-    for (const event of scanRecords(copy.read, SEGMENT_HEADER_BYTES, segment.applied)) {
+    for (const event of scanRecords(copy.read, SEGMENT_HEADER_BYTES, copy.size)) {
       if (event.type !== "record") continue;
       const { kind, id, codec, storedLength: stored, rawLength: raw } = event.header;
       if (!isDataKind(kind) || pack.holdings.get(kind, id)) continue;

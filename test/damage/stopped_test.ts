@@ -57,6 +57,7 @@ Deno.test("damage of every file and field of a stopped store", async () => {
         refuse: REFUSING.has(one.type) || one.kind === FOLDER,
         traceless: one.rebuild && TRACELESS.has(one.kind),
         tables: one.type === "packs.sqlite",
+        displaced: one.kind === "exchange" && one.type === "data pack",
         replayed: one.rebuild || one.type === "active log",
       });
       for (const [name, count] of Object.entries(outcome)) sum[name as keyof typeof sum] += count;
