@@ -30,7 +30,7 @@ import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
-import { ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
+import { areTokensLost, ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
 import type { ServedThread } from "./writer_server.ts";
@@ -99,6 +99,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const serverKey = openServerKey(folder);
   const { indexKey, device } = openDomainKey(folder);
   const keys = { indexKey };
+  const tokensLost = await areTokensLost(folder);
   const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
   const adminToken = await ensureAdminToken(folder, tokens, {
     serverKey,
@@ -111,6 +112,12 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     if (damage) counters.add("quarantined");
     report(`${damage ? "ALARM: " : ""}${error.message}`);
   };
+  if (tokensLost) {
+    const text =
+      `Cannot find "auth.sqlite": all tokens and revocations of this store are gone, and ` +
+      `the one of the administrator begins anew`;
+    alarm(new CacheError("corrupt", text, { operation: "engine.tokens" }));
+  }
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;

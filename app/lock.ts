@@ -1,4 +1,7 @@
-/** One process a folder: an advisory lock that the kernel gives back when its holder dies. */
+/**
+ * One process a folder: an advisory lock that the kernel gives back when its holder dies. The folder
+ * itself is locked besides its file "lock", which says who it is and can be deleted by anybody.
+ */
 import { CacheError, toCacheError } from "../core/errors.ts";
 
 /**
@@ -7,14 +10,11 @@ import { CacheError, toCacheError } from "../core/errors.ts";
  */
 export async function lockFolder(dir: string, who: string): Promise<Disposable> {
   const path = `${dir}/lock`;
-  let file: Deno.FsFile;
+  const file = await openHere(path, { read: true, write: true, create: true, mode: 0o600 });
+  let folder: Deno.FsFile | undefined;
   try {
-    file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
-  } catch (thrown) {
-    throw toCacheError(thrown, "lock.open");
-  }
-  try {
-    if (!await file.tryLock(true)) {
+    folder = await openHere(dir, { read: true });
+    if (!await file.tryLock(true) || !await folder.tryLock(true)) {
       const holder = (await readHolder(path)) || "another process";
       throw new CacheError("conflict", `Cannot open the store "${dir}": ${holder} has it open`, {
         operation: "lock.take",
@@ -25,17 +25,29 @@ export async function lockFolder(dir: string, who: string): Promise<Disposable> 
     await file.write(new TextEncoder().encode(`${who}\n`));
   } catch (thrown) {
     file.close();
+    folder?.close();
     throw toCacheError(thrown, "lock.take");
   }
+  const held = [folder, file];
   let released = false;
   return {
     [Symbol.dispose]() {
       if (released) return;
       released = true;
-      file.unlockSync();
-      file.close();
+      for (const one of held) {
+        one.unlockSync();
+        one.close();
+      }
     },
   };
+}
+
+async function openHere(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, options);
+  } catch (thrown) {
+    throw toCacheError(thrown, "lock.open");
+  }
 }
 
 async function readHolder(path: string): Promise<string> {

@@ -37,6 +37,20 @@ Deno.test("lockFolder gives it back when disposed, and disposing twice is fine",
   second[Symbol.dispose]();
 });
 
+Deno.test("lockFolder keeps a second holder out though the first one's file was deleted", async () => {
+  await using dir = await tempDir();
+  {
+    await using _other = await holder(dir.path);
+    await Deno.remove(dir.join("lock"));
+    const refused = (error: unknown) => isKind(error, "conflict");
+    await assert.rejects(lockFolder(dir.path, "process 2"), refused);
+    // Nor is the file that this attempt left behind a way in.
+    await assert.rejects(lockFolder(dir.path, "process 3"), refused);
+  }
+  using _lock = await lockFolder(dir.path, "process 4");
+  assert.equal(await Deno.readTextFile(dir.join("lock")), "process 4\n");
+});
+
 Deno.test("lockFolder shows nothing of a strange lock file but printable text", async () => {
   await using dir = await tempDir();
   using _lock = await lockFolder(dir.path, `\x1b[2J\u202e${"x".repeat(500)}\nsecond line`);

@@ -58,6 +58,11 @@ export async function refuseLostKeys(dir: string): Promise<void> {
   }
 }
 
+/** Whether the tokens of a store that was in use are gone: they were made before anything else. */
+export async function areTokensLost(dir: string): Promise<boolean> {
+  return !await isThere(`${dir}/auth.sqlite`) && await isThere(`${dir}/active`);
+}
+
 async function isThere(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
