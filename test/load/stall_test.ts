@@ -99,7 +99,8 @@ async function idle(pid: number): Promise<void> {
     const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
     return Number(fields[11]) + Number(fields[12]);
   };
-  let last = ticks();
+  // The first look has nothing to be held against.
+  let last = -Infinity;
   await until(() => {
     const now = ticks();
     const calm = now - last <= 2;
