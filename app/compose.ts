@@ -7,7 +7,8 @@ import { noSeal } from "../codec/seal.ts";
 import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
-import { CacheError, toCacheError } from "../core/errors.ts";
+import { toCacheError } from "../core/errors.ts";
+import type { CacheError } from "../core/errors.ts";
 import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
@@ -20,6 +21,7 @@ import type { Durability } from "../store/pack/options.ts";
 import { openPackReader } from "../store/pack/reader.ts";
 import type { PackReader } from "../store/pack/reader.ts";
 import { openPackWriter } from "../store/pack/writer.ts";
+import { explainOpening } from "./open_failure.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
@@ -68,22 +70,9 @@ export async function openEngine(dir: string, options: EngineOptions): Promise<E
   try {
     return await compose(dir, options);
   } catch (thrown) {
-    throw withHint(toCacheError(thrown, "store.open"));
+    // Who cannot open his store is always told what to do next.
+    throw explainOpening(toCacheError(thrown, "store.open"), dir);
   }
-}
-
-/** Who cannot open his store is always told what to do next. */
-function withHint(error: CacheError): CacheError {
-  if (error.hint !== undefined) return error;
-  const { kind, message, retry, operation, context } = error;
-  return new CacheError(kind, message, {
-    retry,
-    ...(operation === undefined ? {} : { operation }),
-    context,
-    cause: error,
-    hint: "restore what is named from a backup, or move it aside; " +
-      "docs/storage_format.md says which files are made anew",
-  });
 }
 
 async function compose(dir: string, options: EngineOptions): Promise<Engine> {

@@ -32,6 +32,8 @@ import { WriterClient } from "./writer_client.ts";
 export interface ServingThreadOptions {
   readonly config: WorkerConfig;
   readonly counters: SharedArrayBuffer;
+  /** Where this thread notes what it holds of them. */
+  readonly share: SharedArrayBuffer;
   readonly writer: MessagePort;
   readonly known: KnownBuffers;
   notice(text: string): void;
@@ -49,7 +51,7 @@ export interface ServingThread extends AsyncDisposable {
 export async function openServingThread(options: ServingThreadOptions): Promise<ServingThread> {
   const { config, notice } = options;
   const clock = systemClock;
-  const counters = new Counters(options.counters);
+  const counters = new Counters(options.counters, options.share);
   await using stack = new AsyncDisposableStack();
   const paths = pathsOf(config.dir);
   const serverKey = openServerKey(config.dir);

@@ -1,5 +1,6 @@
 /** The serving threads as the main thread sees them: start, count, replace, stop. */
 import type { Clock } from "../core/clock.ts";
+import { newShare } from "../core/counters.ts";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import { PeerTable } from "../server/listener/listen.ts";
 import type { AccessSummary } from "./access_log.ts";
@@ -27,6 +28,8 @@ interface Thread {
   begun: boolean;
   readonly worker: Worker;
   readonly served: ServedThread;
+  /** What it holds for bodies under way. */
+  readonly share: SharedArrayBuffer;
   readonly listening: PromiseWithResolvers<void>;
   readonly stopped: PromiseWithResolvers<void>;
 }
@@ -104,6 +107,7 @@ export class ServingThreads implements AsyncDisposable {
       begun: false,
       worker,
       served: engine.serveThread(channel.port1),
+      share: newShare(),
       listening: Promise.withResolvers(),
       stopped: Promise.withResolvers(),
     };
@@ -118,6 +122,7 @@ export class ServingThreads implements AsyncDisposable {
       config: this.#options.config,
       peers: this.#peers,
       counters: engine.counters.buffer,
+      share: thread.share,
       writer: channel.port2,
       known: engine.known,
     };
@@ -194,6 +199,8 @@ export class ServingThreads implements AsyncDisposable {
     thread.listening.reject(new CacheError("unavailable", "Cannot serve: the thread was ended"));
     thread.worker.terminate();
     await thread.served[Symbol.asyncDispose]();
+    // Whoever died in the middle of bodies would else narrow the others' room for good.
+    this.#options.engine.counters.giveBack(thread.share);
   }
 }
 

@@ -49,10 +49,11 @@ function world(count: number) {
   const notices: string[] = [];
   const summaries: AccessSummary[] = [];
   let served = 0;
+  const counters = new Counters();
   const threads = new ServingThreads({
     onUsage() {},
     engine: {
-      counters: new Counters(),
+      counters,
       known: { entries: new SharedArrayBuffer(0), blobs: new SharedArrayBuffer(0) },
       serveThread(port) {
         served++;
@@ -78,7 +79,7 @@ function world(count: number) {
     },
   });
   const live = () => workers.filter((worker) => !worker.terminated);
-  return { threads, clock, workers, notices, summaries, live, served: () => served };
+  return { threads, counters, clock, workers, notices, summaries, live, served: () => served };
 }
 
 async function turns(): Promise<void> {
@@ -145,6 +146,27 @@ Deno.test("ServingThreads replaces a thread that died, after a pause that grows,
   w.clock.advance(200);
   await turns();
   assert.equal(w.workers.length, 4);
+});
+
+Deno.test("ServingThreads gives back what a thread held that died, and nothing of the others", async () => {
+  const w = await started(2);
+  await using _threads = w.threads;
+  for (const [n, bytes] of [1000, 20].entries()) {
+    const start = w.workers[n]!.told[0]!;
+    assert.ok(start.type === "start");
+    const counters = new Counters(start.counters, start.share);
+    counters.hold("answer_bytes", bytes);
+    counters.hold("bytes_in_flight", 3 * bytes);
+    counters.hold("bytes_in_flight", -bytes);
+  }
+  const held = () => [w.counters.get("answer_bytes"), w.counters.get("bytes_in_flight")];
+  assert.deepEqual(held(), [1020, 2040]);
+  w.workers[0]!.die("in the middle of bodies");
+  await turns();
+  assert.deepEqual(held(), [20, 40]);
+  w.workers[1]!.die("as well");
+  await turns();
+  assert.deepEqual(held(), [0, 0]);
 });
 
 Deno.test("ServingThreads goes on trying while a replacement can not start", async () => {

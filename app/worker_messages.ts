@@ -33,6 +33,8 @@ export type ToWorker =
     readonly type: "start";
     readonly config: WorkerConfig;
     readonly counters: SharedArrayBuffer;
+    /** Where this thread notes what it holds of them. */
+    readonly share: SharedArrayBuffer;
     readonly writer: MessagePort;
     readonly known: KnownBuffers;
     /** Connections of all threads on the port. */

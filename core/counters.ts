@@ -30,6 +30,11 @@ export const COUNTERS = [
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];
 
+/** What a thread holds and gives back: what one that died held is given back for it. */
+export const HELD = ["bytes_in_flight", "answer_bytes"] as const satisfies readonly CounterName[];
+/** One of them. */
+export type HeldName = typeof HELD[number];
+
 /**
  * Slots of the change counters: so many that two of the entries that are in use at a time rarely
  * share one. Sharing costs a look-up, never a wrong answer.
@@ -52,16 +57,30 @@ export class Counters {
   readonly buffer: SharedArrayBuffer;
   readonly #slots: BigInt64Array;
   readonly #changes: Int32Array;
+  readonly #share: BigInt64Array;
 
-  /** Without a buffer: a new one, all zero. */
-  constructor(buffer: SharedArrayBuffer = newBuffer()) {
+  /** Without a buffer: a new one, all zero. `share` is where a thread notes what it holds itself. */
+  constructor(buffer: SharedArrayBuffer = newBuffer(), share: SharedArrayBuffer = newShare()) {
     this.buffer = buffer;
+    this.#share = new BigInt64Array(share);
     this.#slots = new BigInt64Array(buffer, 0, SLOTS);
     this.#changes = new Int32Array(buffer, BYTES, CHANGE_SLOTS);
   }
   /** Adds, and tells the new value. */
   add(name: CounterName, amount = 1): number {
     return Number(Atomics.add(this.#slots, SLOT[name], BigInt(amount))) + amount;
+  }
+  /** As {@linkcode add}, and notes it in this thread's own share. */
+  hold(name: HeldName, amount: number): number {
+    Atomics.add(this.#share, HELD.indexOf(name), BigInt(amount));
+    return this.add(name, amount);
+  }
+  /** Gives back what the thread of this share held; to be called when it runs no more. */
+  giveBack(share: SharedArrayBuffer): void {
+    const held = new BigInt64Array(share);
+    for (const [at, name] of HELD.entries()) {
+      Atomics.sub(this.#slots, SLOT[name], Atomics.exchange(held, at, 0n));
+    }
   }
   get(name: CounterName): number {
     return Number(Atomics.load(this.#slots, SLOT[name]));
@@ -98,6 +117,11 @@ export class Counters {
     const slot = slotOf(name);
     return () => Atomics.load(changes, slot);
   }
+}
+
+/** Room for what one thread holds, all zero. */
+export function newShare(): SharedArrayBuffer {
+  return new SharedArrayBuffer(HELD.length * 8);
 }
 
 function newBuffer(): SharedArrayBuffer {

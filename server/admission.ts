@@ -1,6 +1,6 @@
 /** Bounds the bytes of bodies that all threads together hold, of requests and of answers. */
 import type { Clock } from "../core/clock.ts";
-import type { Counters } from "../core/counters.ts";
+import type { Counters, HeldName } from "../core/counters.ts";
 import { CacheError } from "../core/errors.ts";
 import { ADMISSION_WAIT_MS, MAX_ANSWER_BYTES, MAX_BYTES_IN_FLIGHT } from "../core/limits.ts";
 
@@ -57,19 +57,19 @@ export function tooManyAnswers(): CacheError {
 
 interface Bound {
   readonly counters: Counters;
-  readonly name: "bytes_in_flight" | "answer_bytes";
+  readonly name: HeldName;
   readonly limit: number;
 }
 
 function hold({ counters, name, limit }: Bound, bytes: number): Disposable | undefined {
-  if (counters.add(name, bytes) > limit) {
-    counters.add(name, -bytes);
+  if (counters.hold(name, bytes) > limit) {
+    counters.hold(name, -bytes);
     return undefined;
   }
   let held = true;
   return {
     [Symbol.dispose]() {
-      if (held) counters.add(name, -bytes);
+      if (held) counters.hold(name, -bytes);
       held = false;
     },
   };

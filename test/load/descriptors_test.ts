@@ -6,7 +6,7 @@ import { tempDir } from "../helpers/temp.ts";
 import { bodyOf } from "./bodies.ts";
 import { runLoad, startLoad } from "./client_process.ts";
 import { loadOr } from "./form.ts";
-import { processFacts, settled } from "./process_facts.ts";
+import { processFacts, SETTLE_MS, settled } from "./process_facts.ts";
 import { ask, portOf, put, until } from "./server.ts";
 
 /** What the server takes for itself, and some connections. */
@@ -30,7 +30,7 @@ skippable("a server out of descriptors is back by itself, and has all it acknowl
   {
     await using strangers = startLoad({ job: "drip", port, connections: STRANGERS, everyMs: 1000 });
     await until(() => /cannot accept connections/.test(server.log()), {
-      ms: 20_000,
+      ms: SETTLE_MS,
       why: "there are no descriptors left",
     });
     // While they hold on: a token holder is served all the same, sooner or later.
@@ -56,7 +56,7 @@ skippable("a server out of descriptors is back by itself, and has all it acknowl
   const left = performance.now();
   const served = () =>
     ask(server, ["GET", "/v1/entries/before"]).then(({ status }) => status === 200, () => false);
-  await until(served, { ms: 10_000, why: "it is back by itself" });
+  await until(served, { ms: SETTLE_MS, why: "it is back by itself" });
   const backMs = performance.now() - left;
   const seen = await runLoad({
     job: "mix",
@@ -75,7 +75,7 @@ skippable("a server out of descriptors is back by itself, and has all it acknowl
   const after = await settled(
     server.pid,
     (now) => now.descriptors <= before.descriptors + 8,
-    5_000,
+    SETTLE_MS,
   );
   console.info(
     `${DESCRIPTORS} descriptors, ${STRANGERS} strangers: writes among them were answered ` +

@@ -5,7 +5,7 @@ import { tempDir } from "../helpers/temp.ts";
 import { bodyOf } from "./bodies.ts";
 import { runLoad } from "./client_process.ts";
 import { loadOr } from "./form.ts";
-import { processFacts, settled } from "./process_facts.ts";
+import { processFacts, SETTLE_MS, settled } from "./process_facts.ts";
 import { ask, portOf, put } from "./server.ts";
 import type { Reached } from "./server.ts";
 
@@ -38,10 +38,14 @@ for (const what of ["download", "upload"] as const) {
     const before = await settled(
       server.pid,
       (now) => now.descriptors <= fresh.descriptors + 8,
-      10_000,
+      SETTLE_MS,
     );
     const rest = await drop(COUNT / 2);
-    const after = await settled(server.pid, (now) => now.descriptors <= before.descriptors, 10_000);
+    const after = await settled(
+      server.pid,
+      (now) => now.descriptors <= before.descriptors,
+      SETTLE_MS,
+    );
     console.info(
       `${warm.dropped + rest.dropped} dropped ${what}s: memory fresh ${
         fresh.rssMb.toFixed(0)

@@ -1,7 +1,7 @@
 /** A disk that fills while clients write, and has room again later: all without a restart. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { run, startServer } from "../helpers/real_server.ts";
+import { run, SOURCE_PROGRAM, startServer } from "../helpers/real_server.ts";
 import { skippable } from "../helpers/skip.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { bodyOf } from "./bodies.ts";
@@ -82,6 +82,7 @@ skippable("a disk that fills refuses writers with 507, serves readers, and takes
         `back whole, nothing lost; the same process served all along`,
     );
     assert.equal(await server.stop(), 0);
+    await startsWhenFull(mount);
     const grown = await run(["mount", "-o", "remount,size=112m", mount]);
     assert.equal(grown.code, 0, grown.stderr);
     await using again = await startServer(`${mount}/store`, { args: ["--max-size", "none"] });
@@ -91,6 +92,17 @@ skippable("a disk that fills refuses writers with 507, serves readers, and takes
     assert.equal(unmounted.code, 0, unmounted.stderr);
   }
 });
+
+/** Not one byte is left: a start says so, and what to do. */
+async function startsWhenFull(mount: string): Promise<void> {
+  const ballast = `${mount}/ballast`;
+  await run(["dd", "if=/dev/zero", `of=${ballast}`, "bs=4096"]);
+  const args = ["serve", "--dir", `${mount}/store`, "--port", "0", "--max-size", "none"];
+  const { code, stderr } = await run([...SOURCE_PROGRAM, ...args]);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /error: Cannot .*disk is full\n.*hint: 0 bytes are free/);
+  await Deno.remove(ballast);
+}
 
 async function readAll(server: Reached, written: readonly Written[]): Promise<void> {
   for (const [target, number, size] of written) {

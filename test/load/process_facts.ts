@@ -54,6 +54,9 @@ export class MemoryCurve implements Disposable {
   }
 }
 
+/** Milliseconds in which what is left behind has to go: much, since a busy machine is slow. */
+export const SETTLE_MS = 30_000;
+
 /** Waits until `good`, looking every 100 ms; tells the last look either way. */
 export async function settled(
   pid: number,

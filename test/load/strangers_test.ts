@@ -4,8 +4,8 @@ import { startServer } from "../helpers/real_server.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { bodyOf } from "./bodies.ts";
 import { runLoad, startLoad } from "./client_process.ts";
-import { loadOr } from "./form.ts";
-import { processFacts } from "./process_facts.ts";
+import { LOAD, loadOr } from "./form.ts";
+import { processFacts, SETTLE_MS, settled } from "./process_facts.ts";
 
 const STRANGERS = 2_000;
 /** Pairs of a quiet and a loaded run; the medians of their p99 are compared. */
@@ -49,9 +49,11 @@ Deno.test(`${STRANGERS} strangers that drip a byte a second cost a token holder 
         `${among.p99Ms.toFixed(2)} ms of ${among.requests}; ${cut} cut, ${bytes} bytes dripped`,
     );
     assert.deepEqual([alone.errors, among.errors], [{}, {}]);
+    assert.ok(among.requests > 0, "nobody was served among them");
   }
   const [alone, among] = [median(quiet), median(loaded)];
-  const after = await processFacts(server.pid);
+  const left = (now: { descriptors: number }) => now.descriptors <= before.descriptors + 8;
+  const after = await settled(server.pid, left, SETTLE_MS);
   console.info(
     `median p99: alone ${alone.toFixed(2)} ms, among ${STRANGERS} strangers ${
       among.toFixed(2)
@@ -59,7 +61,9 @@ Deno.test(`${STRANGERS} strangers that drip a byte a second cost a token holder 
       `(${(among / alone).toFixed(2)} times); peak memory ${after.peakMb.toFixed(0)} MB, ` +
       `descriptors before ${before.descriptors}, after ${after.descriptors}`,
   );
-  assert.ok(among < MOST * Math.max(alone, FLOOR_MS), `${among} ms against ${alone} ms`);
+  assert.ok(left(after), `${after.descriptors} descriptors`);
+  // A short run beside other work measures that work: it only prints.
+  if (LOAD) assert.ok(among < MOST * Math.max(alone, FLOOR_MS), `${among} ms against ${alone} ms`);
 });
 
 async function put(
