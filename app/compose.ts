@@ -8,7 +8,7 @@ import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { toCacheError } from "../core/errors.ts";
-import type { CacheError } from "../core/errors.ts";
+import { CacheError } from "../core/errors.ts";
 import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
