@@ -87,3 +87,25 @@ Deno.test("what is no longer here is missing: unlinked, evicted", async () => {
   assert.deepEqual(await blobs.missing(all), new Set(gone));
   assert.equal(await settled(engine, gone[0]!), "missing");
 });
+
+Deno.test("what is put again, or by another namespace, is stored once and counted as it should be", async () => {
+  await using dir = await tempDir();
+  await using engine = await open(dir.join("store"));
+  await putAll(engine, 0, 50);
+  assert.equal(await settled(engine, DIGESTS[7]!), "here");
+  const bytes = BODIES.slice(0, 100).reduce((sum, { length }) => sum + length, 0);
+  // New to everybody, then known to its namespace, then known to another one.
+  await putAll(engine, 50, 100);
+  await putAll(engine, 0, 100);
+  const once = await engine.cache.totals();
+  assert.deepEqual([once.blobs, once.logical_bytes, once.chunks], [100, bytes, 100]);
+  const other = engine.cache.blobs("other");
+  for (const n of [3, 60]) await other.put(DIGESTS[n], bytesSource(BODIES[n]!));
+  const twice = await engine.cache.totals();
+  assert.deepEqual([twice.blobs, twice.chunks, twice.stored_bytes], [102, 100, once.stored_bytes]);
+  // What was hidden is seen again, and counted once more.
+  await engine.cache.blobs("default").delete([DIGESTS[60]!]);
+  await engine.cache.blobs("default").put(DIGESTS[60], bytesSource(BODIES[60]!));
+  const again = await engine.cache.totals();
+  assert.deepEqual([again.blobs, again.logical_bytes], [102, twice.logical_bytes]);
+});

@@ -115,9 +115,27 @@ export class KnownBlobsWriter {
     this.#change(id, (flags) => (flags & LOCATED_TOLD) === 0 ? flags | LOCATED : flags);
   }
 
+  /** Whether the chunk of this name is certainly not here. False also while nobody can tell. */
+  lacks(id: Uint8Array): boolean {
+    return (this.#flagsOf(id) & LOCATED) === 0;
+  }
+
+  /** Whether certainly no namespace sees the blob of this name. False while nobody can tell. */
+  isUnseen(id: Uint8Array): boolean {
+    return (this.#flagsOf(id) & NAMESPACE) === 0;
+  }
+
   /** Says that all rows were learned: what is not in the table is not here. */
   complete(): void {
     Atomics.compareExchange(this.#words, STATE, LEARNING, COMPLETE);
+  }
+
+  /** All bits while the table does not answer. Only this thread moves slots. */
+  #flagsOf(id: Uint8Array): number {
+    const words = this.#words;
+    if (words[STATE] !== COMPLETE) return -1;
+    const slot = findSlot(words, wordAt(id, 0), wordAt(id, 4), wordAt(id, 8));
+    return slot < 0 ? 0 : words[slot + 3]!;
   }
 
   #change(id: Bytes, change: (flags: number) => number): void {
@@ -216,6 +234,6 @@ function freeSlot(words: Int32Array, first: number, second: number): number {
   return slot;
 }
 
-function wordAt(ids: Bytes, at: number): number {
+function wordAt(ids: Uint8Array, at: number): number {
   return ids[at]! | ids[at + 1]! << 8 | ids[at + 2]! << 16 | ids[at + 3]! << 24;
 }

@@ -64,9 +64,16 @@ Deno.test("KnownBlobs is never wrong, whatever was there before and came while i
       const old = { seen: new Set(world.seen), located: new Set(world.located) };
       for (const one of meanwhile) change(world, table, one);
       assert.equal(known.ask(1, IDS[0]!), "unknown", "it has not learned all");
+      assert.ok(IDS.every((id) => !table.lacks(id) && !table.isUnseen(id)), "nor does the writer");
       learn(table, old);
       table.complete();
       for (const one of after) change(world, table, one);
+      for (const [blob, id] of IDS.entries()) {
+        // Not the other way round: "told before the row was read" may say less than the rows.
+        if (table.lacks(id)) assert.ok(!world.located.has(blob), `chunk ${blob} is here`);
+        const seen = [1, 2, 3].some((namespace) => world.seen.has(name(namespace, blob)));
+        if (table.isUnseen(id)) assert.ok(!seen, `blob ${blob} is seen`);
+      }
       for (let namespace = 1; namespace <= 3; namespace++) {
         for (const [blob, id] of IDS.entries()) {
           const answer = known.ask(namespace, id);
@@ -85,12 +92,15 @@ Deno.test("KnownBlobs knows what one namespace sees, and asks for what several d
   const known = new KnownBlobs(table.buffer);
   table.complete();
   const id = idOf(1);
+  assert.ok(table.lacks(id) && table.isUnseen(id), "it was never here");
   table.locate(id);
+  assert.ok(!table.lacks(id) && table.isUnseen(id));
   assert.equal(known.ask(1, id), "missing", "nobody sees it");
   table.show(1, id, false);
   assert.equal(known.ask(1, id), "here");
   assert.equal(known.ask(2, id), "missing");
   table.show(2, id, false);
+  assert.ok(!table.isUnseen(id));
   assert.equal(known.ask(1, id), "unknown");
   table.show(1, idOf(2), true);
   assert.equal(known.ask(1, idOf(2)), "unknown", "it has a recipe, whose chunks must be looked at");

@@ -36,6 +36,7 @@ import { entryIds, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
+import { isNewToAll } from "./round_blobs.ts";
 import { Rounds } from "./rounds.ts";
 
 /** The parts of a writer, opened and at the end of the log. */
@@ -65,6 +66,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
   readonly check: LateCheck;
+  #known: KnownBlobsWriter | undefined;
   #damaged = false;
   #closing: Promise<void> | undefined;
 
@@ -92,7 +94,10 @@ export class SqliteWriter implements IndexWriter {
       trail: parts.trail,
       filter: this.filter,
       version: (id) => this.filter.excludes(id) ? undefined : this.#reading.version(id),
-      visibleSizes: (namespace, digests) => this.#reading.visibility.find(namespace, digests),
+      visibleSizes: (namespace, digests) =>
+        isNewToAll(this.#known, digests)
+          ? digests.map(() => undefined)
+          : this.#reading.visibility.find(namespace, digests),
       background: this.#background,
     });
     this.#touches = new TouchBuffer({
@@ -147,6 +152,7 @@ export class SqliteWriter implements IndexWriter {
 
   async tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void> {
     this.#changes.tell(known);
+    this.#known = known;
     // A namespace that comes later tells of its blobs itself.
     for (const { no } of this.#changes.namespaces()) {
       for (const large of [false, true]) {

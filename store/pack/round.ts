@@ -93,19 +93,22 @@ function hear(pack: Pack, request: CommitRequest): Heard {
 function write(pack: Pack, heard: readonly Heard[]): void {
   const all: DataRecord[] = [];
   const seen = new Set<string>();
+  let bytes = 0;
   for (const { upload, request } of heard) {
     if (upload.failed) continue;
     const fresh = unwritten(pack, request.records);
     try {
-      checkRoom(pack, neededBytes([...all, ...fresh]));
+      checkRoom(pack, bytes + neededBytes(fresh));
     } catch (error) {
       upload.failed = packError(error, "commit", "records");
       continue;
     }
     for (const record of fresh) {
       const key = recordKey(record.kind, record.id);
-      if (!seen.has(key)) all.push(record);
+      if (seen.has(key)) continue;
       seen.add(key);
+      all.push(record);
+      bytes += neededBytes([record]);
     }
   }
   if (all.length === 0) return;

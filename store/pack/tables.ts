@@ -38,6 +38,8 @@ export class Tables {
   readonly #statements = new Map<string, StatementSync>();
   readonly #shifts = new Map<number, { bytes: number; records: number; used: number }>();
   #totals: PackTotals;
+  /** The totals that a transaction which fails goes back to. */
+  #before: PackTotals;
   #inside = false;
   /** Told of chunks that come and go, as soon as a transaction holds. */
   known: KnownBlobsWriter | undefined;
@@ -45,7 +47,7 @@ export class Tables {
 
   constructor(db: DatabaseSync) {
     this.db = db;
-    this.#totals = readTotals(db);
+    this.#totals = this.#before = readTotals(db);
   }
 
   /** The totals as of the last commit, or as changed by the transaction that is running. */
@@ -59,7 +61,7 @@ export class Tables {
    */
   transaction<T>(change: () => T, options: { durable?: boolean } = {}): T {
     if (this.#inside) throw new TypeError("Cannot begin a transaction within another");
-    const before = this.#totals;
+    const before = this.#before = this.#totals;
     if (options.durable) this.db.exec("PRAGMA synchronous = FULL");
     this.#inside = true;
     try {
@@ -86,6 +88,12 @@ export class Tables {
     return this.#get("find", KIND_NUMBER[kind], id) as
       | (Place & { readonly used: number })
       | undefined;
+  }
+
+  /** Whether there is a row; what was never here costs no look-up. */
+  has(kind: DataKind, id: Uint8Array): boolean {
+    if (kind === "chunk" && this.known?.lacks(id)) return false;
+    return this.find(kind, id) !== undefined;
   }
 
   /** Adds a row unless there is one for this record; tells whether it did. */
@@ -250,9 +258,12 @@ export class Tables {
   }
   #total(change: Partial<Record<keyof PackTotals, number>>): void {
     if (!this.#inside) throw new TypeError("Cannot change the tables outside a transaction");
-    const totals: Record<keyof PackTotals, number> = { ...this.#totals };
-    for (const [name, by] of Object.entries(change)) totals[name as keyof PackTotals] += by;
-    this.#totals = totals;
+    // Copied once a transaction: those of before it must stay as they were.
+    if (this.#totals === this.#before) this.#totals = { ...this.#before };
+    const totals: Record<keyof PackTotals, number> = this.#totals;
+    for (const name in change) {
+      totals[name as keyof PackTotals] += change[name as keyof PackTotals]!;
+    }
   }
   #shift(segment: number, bytes: number, records: number, used: number): void {
     const shift = this.#shifts.get(segment);

@@ -6,7 +6,7 @@ import type { Pack } from "./pack.ts";
 
 /** Lets an upload hold a record, without writing it. */
 export function admit(pack: Pack, upload: Upload, record: DataRecord): void {
-  const hasRow = () => pack.tables.find(record.kind, record.id) !== undefined;
+  const hasRow = () => pack.tables.has(record.kind, record.id);
   pack.holdings.hold(upload, record, hasRow);
 }
 
