@@ -10,9 +10,9 @@ import type { Bytes } from "../../core/digest.ts";
 import type { Entry } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import { MAX_ACTION_RESULT_BYTES } from "../../core/limits.ts";
-import type { Answer } from "../answer.ts";
+import type { Again, Answer } from "../answer.ts";
 import { bodyAnswer, emptyAnswer, headAnswer, missing } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
+import { again, draftOf, findEntry, withBody } from "../entry_access.ts";
 import type { Exchange } from "../exchange.ts";
 import { mediaTypeOf, withUpload } from "../upload.ts";
 import {
@@ -35,9 +35,9 @@ const STAT_BATCH = 10_000;
 /** `GET ac/<hash>`, in JSON where that is asked for. */
 export async function getResult(exchange: Exchange): Promise<Answer> {
   const entry = await completeResult(exchange);
-  const body = await exchange.deps.cache.body(entry);
+  const { body, holds } = await withBody(exchange, entry, (body, holds) => ({ body, holds }));
   if (!body) throw missing("action result", exchange.subject);
-  if (!wantsJson(exchange.request)) return bodyAnswer(body);
+  if (!wantsJson(exchange.request)) return { ...bodyAnswer(body), again: kept(entry, holds) };
   const json = actionResultJson(await bodyBytes(body, MAX_ACTION_RESULT_BYTES));
   return {
     status: 200,
@@ -51,7 +51,14 @@ export async function getResult(exchange: Exchange): Promise<Answer> {
 export async function headResult(exchange: Exchange): Promise<Answer> {
   const entry = await completeResult(exchange);
   if (wantsJson(exchange.request)) return headJson();
-  return headAnswer(entry.blobs[0]?.size ?? 0);
+  const answer = headAnswer(entry.blobs[0]?.size ?? 0);
+  return { ...answer, again: kept(entry, again(exchange, entry)) };
+}
+
+/** Trees that come late are looked into each time: no memory hears of what is in them. */
+function kept(entry: Entry, again: Again | undefined): Again | undefined {
+  const pending = entry.headers[TREES_HEADER] === TREES_PENDING;
+  return again && !pending ? { ...again, by: "accept" } : undefined;
 }
 
 function headJson(): Answer {
