@@ -3,6 +3,8 @@ import { createAuthenticator } from "../auth/authenticate.ts";
 import { openServerKey } from "../auth/server_key.ts";
 import { openTokenStore } from "../auth/token_store.ts";
 import { ManualClock } from "../core/clock.ts";
+import { sha256, toHex } from "../core/digest.ts";
+import { utf8 } from "../core/utf8.ts";
 import type { Verb } from "../core/policy.ts";
 import { HOT_FOR_MS } from "../core/limits.ts";
 import type { TokenRights } from "../core/token_admin.ts";
@@ -13,6 +15,8 @@ import { openEngine } from "./compose.ts";
 import { pathsOf } from "./folder_parts.ts";
 
 const KEY = "/v1/entries/k";
+/** SHA-256 of "hello". */
+const HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const CCACHE = `/ccache/${"0123456789".repeat(4)}`;
 
 /** An engine behind a handler that counts how often it had to look at more than URL and token. */
@@ -232,5 +236,63 @@ Deno.test("a miss from memory is counted, tells what every miss tells, and is ov
     assert.equal(server.counters.get("misses"), misses + 2);
     await server.ask("PUT", target, { body: "here" });
     assert.equal((await server.ask("GET", target)).text, "here");
+  }
+});
+
+Deno.test("results of Bazel, Go and Maven are answered from memory, as each question wants them", async () => {
+  await using server = await world();
+  const [ac, cas] = [`/bazel/ac/${"a".repeat(64)}`, `/bazel/cas/${HELLO}`];
+  // An ActionResult with exit_code 7.
+  await server.ask("PUT", ac, { body: "\x20\x07" });
+  const plain = await server.warm(ac);
+  assert.equal(plain.text, "\x20\x07");
+  await server.warm(ac, "writer", "HEAD");
+  const json = await server.ask("GET", ac, { headers: { accept: "application/json" } });
+  assert.ok(!json.ready && JSON.parse(json.text).exitCode === 7, "JSON is made of it");
+  const head = await server.ask("HEAD", ac, { headers: { accept: "application/json" } });
+  assert.ok(!head.ready && head.headers["content-type"] === "application/json");
+  await server.ask("PUT", ac, { body: "\x20\x08" });
+  assert.equal((await server.ask("GET", ac)).text, "\x20\x08", "it was replaced");
+
+  // A result falls with a blob that it names: \x12 an output file, \x0a its path, \x12 its digest.
+  const named = `\x12\x49\x0a\x01f\x12\x44\x0a\x40${HELLO}\x10\x05`;
+  await server.ask("PUT", cas, { body: "hello" });
+  assert.equal((await server.ask("PUT", ac, { body: named })).status, 200);
+  for (const method of ["GET", "HEAD"]) await server.warm(ac, "writer", method);
+  assert.equal((await server.ask("DELETE", `/v1/blobs/sha256-${HELLO}`)).status, 204);
+  for (const method of ["GET", "HEAD"]) {
+    assert.equal((await server.ask(method, ac)).status, 404, `${method}: its output is gone`);
+  }
+
+  // What is in a tree that comes late is looked into each time: \x1a is an output directory.
+  const tree = toHex(sha256(utf8("\x0a\x00")));
+  const late = `\x1a\x49\x0a\x01d\x1a\x44\x0a\x40${tree}\x10\x02`;
+  assert.equal((await server.ask("PUT", ac, { body: late })).status, 200);
+  assert.equal((await server.ask("GET", ac)).status, 404, "its tree has not come");
+  await server.ask("PUT", `/bazel/cas/${tree}`, { body: "\x0a\x00" });
+  for (const method of ["GET", "HEAD", "GET", "HEAD"]) {
+    const answer = await server.ask(method, ac);
+    assert.deepEqual([answer.status, answer.ready], [200, false], method);
+  }
+
+  const action = `/go/action/${"b".repeat(64)}`;
+  const whole = { headers: { "want-object": "1" } };
+  assert.equal((await server.ask("GET", action, whole)).status, 404);
+  await server.ask("PUT", `/go/${"b".repeat(64)}/${HELLO}`, { body: "hello" });
+  for (let n = 0; n < 3; n++) await server.ask("GET", action, whole);
+  const object = await server.ask("GET", action, whole);
+  assert.deepEqual([object.ready, object.text], [true, "hello"]);
+  await server.warm(action, "writer", "HEAD");
+  const facts = await server.ask("GET", action);
+  assert.deepEqual(JSON.parse(facts.text), { outputID: HELLO, size: 5 });
+
+  const file = "/maven/v1.2/group/artifact/0123456789abcdef/buildinfo.xml";
+  assert.equal((await server.ask("GET", file)).status, 404);
+  await server.ask("PUT", file, { body: "hello" });
+  await server.warm(file);
+  assert.equal((await server.ask("GET", file, { headers: { range: "bytes=1-2" } })).text, "el");
+  await server.ask("DELETE", `/v1/blobs/sha256-${HELLO}`);
+  for (const [target, headers] of [[action, whole.headers], [file, {}]] as const) {
+    assert.equal((await server.ask("GET", target, { headers })).status, 404, target);
   }
 });

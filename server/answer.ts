@@ -27,6 +27,8 @@ export interface Again {
   readonly holds: Hold;
   /** The scopes that were looked through. */
   readonly scopes: readonly string[];
+  /** A header of the question, in lowercase, of which another value can mean another answer. */
+  readonly by?: string;
 }
 
 /** Every stored body goes out as this: what a browser would make of it is nobody's choice. */

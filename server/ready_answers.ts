@@ -22,6 +22,8 @@ export interface ReadyAnswer {
   readonly tally: Tally;
   /** Who asked, by the header of that name: the one that decides between routes of entries. */
   readonly agent: string | null;
+  /** One more header that decides, and what it said; `undefined` where there is none. */
+  readonly by: { readonly name: string; readonly value: string | null } | undefined;
   readonly holds: Hold;
 }
 
@@ -70,6 +72,7 @@ export function fits(
 ): boolean {
   const { headers, scopes } = question;
   return isPlain(headers) && headers.get("user-agent") === ready.agent &&
+    (!ready.by || headers.get(ready.by.name) === ready.by.value) &&
     (scopes === ready.scopes ||
       scopes.length === ready.scopes.length && scopes.every((one, n) => one === ready.scopes[n]));
 }

@@ -13,6 +13,7 @@ function answer(bytes: number): ReadyAnswer {
     scopes: ["main"],
     tally: { received: 0, sent: bytes, digest: undefined, lookup: true, cost: 0 },
     agent: null,
+    by: undefined,
     holds: () => true,
   };
 }

@@ -116,7 +116,9 @@ export class Reply {
       namespace: this.#namespace,
       tally: this.tally,
       agent: asked.get("user-agent"),
-      ...again,
+      by: again.by === undefined ? undefined : { name: again.by, value: asked.get(again.by) },
+      holds: again.holds,
+      scopes: again.scopes,
     };
   }
   /** Makes the Response of an answer that was made before. */

@@ -10,9 +10,9 @@ import type { Bytes } from "../../core/digest.ts";
 import type { Entry } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import { MAX_ACTION_RESULT_BYTES } from "../../core/limits.ts";
-import type { Answer } from "../answer.ts";
-import { bodyAnswer, emptyAnswer, headAnswer, missing } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
+import type { Again, Answer } from "../answer.ts";
+import { bodyAnswer, emptyAnswer, headAnswer, missAnswer } from "../answer.ts";
+import { again, draftOf, findEntry, withBody } from "../entry_access.ts";
 import type { Exchange } from "../exchange.ts";
 import { mediaTypeOf, withUpload } from "../upload.ts";
 import {
@@ -26,6 +26,7 @@ import {
 import type { References, TreeReference } from "./action_result.ts";
 
 const PROTOCOL = "bazel-ac";
+const WHAT = "action result";
 /** In `Entry.headers`: trees of this result had not come when it was written. */
 const TREES_HEADER = "vitte-trees";
 const TREES_PENDING = "pending";
@@ -35,9 +36,10 @@ const STAT_BATCH = 10_000;
 /** `GET ac/<hash>`, in JSON where that is asked for. */
 export async function getResult(exchange: Exchange): Promise<Answer> {
   const entry = await completeResult(exchange);
-  const body = await exchange.deps.cache.body(entry);
-  if (!body) throw missing("action result", exchange.subject);
-  if (!wantsJson(exchange.request)) return bodyAnswer(body);
+  if (!entry) return missAnswer(WHAT, exchange.subject);
+  const { body, holds } = await withBody(exchange, entry, (body, holds) => ({ body, holds }));
+  if (!body) return missAnswer(WHAT, exchange.subject);
+  if (!wantsJson(exchange.request)) return { ...bodyAnswer(body), again: kept(entry, holds) };
   const json = actionResultJson(await bodyBytes(body, MAX_ACTION_RESULT_BYTES));
   return {
     status: 200,
@@ -50,8 +52,16 @@ export async function getResult(exchange: Exchange): Promise<Answer> {
 /** `HEAD ac/<hash>`. */
 export async function headResult(exchange: Exchange): Promise<Answer> {
   const entry = await completeResult(exchange);
+  if (!entry) return missAnswer(WHAT, exchange.subject);
   if (wantsJson(exchange.request)) return headJson();
-  return headAnswer(entry.blobs[0]?.size ?? 0);
+  const answer = headAnswer(entry.blobs[0]?.size ?? 0);
+  return { ...answer, again: kept(entry, again(exchange, entry)) };
+}
+
+/** Trees that come late are looked into each time: no memory hears of what is in them. */
+function kept(entry: Entry, again: Again | undefined): Again | undefined {
+  const pending = entry.headers[TREES_HEADER] === TREES_PENDING;
+  return again && !pending ? { ...again, by: "accept" } : undefined;
 }
 
 function headJson(): Answer {
@@ -88,13 +98,12 @@ export async function putResult(exchange: Exchange): Promise<Answer> {
   });
 }
 
-/** The entry, if everything that its result names is here. @throws {CacheError} `not_found` */
-async function completeResult(exchange: Exchange): Promise<Entry> {
+/** The entry, if everything that its result names is here. */
+async function completeResult(exchange: Exchange): Promise<Entry | undefined> {
   const entry = await findEntry(exchange, PROTOCOL);
-  if (!entry || entry.content !== "action-result") throw missing("action result", exchange.subject);
+  if (entry?.content !== "action-result") return undefined;
   if (entry.headers[TREES_HEADER] !== TREES_PENDING) return entry;
-  if (await hasLateTrees(exchange, entry)) return entry;
-  throw missing("action result", exchange.subject);
+  return await hasLateTrees(exchange, entry) ? entry : undefined;
 }
 
 async function hasLateTrees({ deps, namespace }: Exchange, entry: Entry): Promise<boolean> {

@@ -17,10 +17,10 @@ import {
   emptyAnswer,
   headAnswer,
   jsonAnswer,
-  missing,
+  missAnswer,
   missingBlob,
 } from "../answer.ts";
-import { draftOf, findEntry } from "../entry_access.ts";
+import { again, draftOf, findEntry, withBody } from "../entry_access.ts";
 import type { Exchange, Match, MissTable, Route } from "../exchange.ts";
 import { withUpload } from "../upload.ts";
 import type { Adapter } from "./adapter.ts";
@@ -78,25 +78,30 @@ function match({ tool, segments }: ParsedPath): Match | undefined {
 }
 
 async function getAction(exchange: Exchange): Promise<Answer> {
-  const { deps, request, subject } = exchange;
+  const { request, subject } = exchange;
   const entry = await findEntry(exchange, GO_PROTOCOL);
   const found = entry?.blobs[0];
-  if (!entry || !found) throw missing("action", subject);
+  if (!entry || !found) return missAnswer("action", subject);
   // Helpers from before August 2025 fetch the output in a second request.
   if (request.headers.get(GO_WANT_OBJECT) === null) {
     const facts = { outputID: digestHex(found.digest), size: found.size };
     return { ...jsonAnswer(facts), outcome: "hit" };
   }
-  const body = found.size === 0 ? bytesBody(new Uint8Array(0)) : await deps.cache.body(entry);
-  if (!body) throw missing("action", subject);
-  return bodyAnswer(body, { headers: factsOf(entry, found.digest) });
+  const headers = factsOf(entry, found.digest);
+  if (found.size === 0) return bodyAnswer(bytesBody(new Uint8Array(0)), { headers });
+  return await withBody(exchange, entry, (body, holds) => {
+    if (!body) return missAnswer("action", subject);
+    // Without that header the answer is another one.
+    return { ...bodyAnswer(body, { headers }), again: holds && { ...holds, by: GO_WANT_OBJECT } };
+  });
 }
 
 async function headAction(exchange: Exchange): Promise<Answer> {
   const entry = await findEntry(exchange, GO_PROTOCOL);
   const found = entry?.blobs[0];
-  if (!entry || !found) throw missing("action", exchange.subject);
-  return headAnswer(found.size, factsOf(entry, found.digest));
+  if (!entry || !found) return missAnswer("action", exchange.subject);
+  const answer = headAnswer(found.size, factsOf(entry, found.digest));
+  return { ...answer, again: again(exchange, entry) };
 }
 
 function factsOf(entry: Entry, digest: Digest): Record<string, string> {

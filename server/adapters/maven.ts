@@ -6,8 +6,8 @@
 import type { Entry } from "../../core/entry.ts";
 import type { ParsedPath } from "../../protocol/path.ts";
 import type { Answer } from "../answer.ts";
-import { bodyAnswer, emptyAnswer, missing } from "../answer.ts";
-import { findEntry } from "../entry_access.ts";
+import { bodyAnswer, emptyAnswer, missAnswer } from "../answer.ts";
+import { findEntry, withBody } from "../entry_access.ts";
 import type { Exchange, Match, MissTable, Route } from "../exchange.ts";
 import { blobAnswer } from "../routes/blobs.ts";
 import type { Adapter } from "./adapter.ts";
@@ -48,16 +48,17 @@ function match({ tool, segments, key }: ParsedPath): Match | undefined {
 }
 
 async function get(exchange: Exchange): Promise<Answer> {
-  const { deps, request, subject } = exchange;
+  const { request, subject } = exchange;
   const entry = await findEntry(exchange, PROTOCOL);
   const first = entry?.blobs[0];
-  if (!entry || !first) throw missing("file", subject);
+  if (!entry || !first) return missAnswer("file", subject);
   if (request.headers.has("range") && unmodified(request, entry)) {
     return await blobAnswer(exchange, first.digest, {});
   }
-  const body = await deps.cache.body(entry);
-  if (!body) throw missing("file", subject);
-  return bodyAnswer(body, { headers: { "accept-ranges": "bytes" } });
+  return await withBody(exchange, entry, (body, again) => {
+    if (!body) return missAnswer("file", subject);
+    return { ...bodyAnswer(body, { headers: { "accept-ranges": "bytes" } }), again };
+  });
 }
 
 /**
