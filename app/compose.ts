@@ -15,6 +15,7 @@ import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
+import { policy } from "../policy/decide.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { tableBytes } from "../store/pack/disk_bytes.ts";
 import type { Durability } from "../store/pack/options.ts";
@@ -117,6 +118,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       dir: folder,
       objects,
       maxSize,
+      policy,
       durability: options.durability,
       reserve: () => diskFacts(folder),
       otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens) + audited(),
