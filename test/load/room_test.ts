@@ -52,7 +52,7 @@ Deno.test("a store that is written ten times its limit stays below it, keeps wha
     assert.ok(highest <= 1.05, `${(100 * highest).toFixed(1)} % of the limit on the disk`);
     assert.ok(bounded.lowest >= 0.75 * LIMIT, "what there is of room is used");
     assert.equal(left, bounded.hot.length, "hot entries left");
-    assert.ok(cost < 0.2, `making room costs ${(100 * cost).toFixed(1)} %`);
+    assert.ok(cost < longOr(0.2, 0.6), `making room costs ${(100 * cost).toFixed(1)} %`);
     assert.ok(bounded.engine.counters.get("evicted_bytes") > WRITTEN / 2);
   } finally {
     await bounded.close();
