@@ -26,6 +26,7 @@ import { explainOpening } from "./open_failure.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
+import { IndexRoom } from "./index_room.ts";
 import { createInsight } from "./insight.ts";
 import { runLateChecks } from "./late_checks.ts";
 import { createLocalWriter } from "./local_writer.ts";
@@ -111,6 +112,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
+  let indexRoom: IndexRoom | undefined;
   // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
   let retire: PackReader["retire"] = () => {};
   const packs = stack.use(
@@ -125,6 +127,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       clock,
       counters,
       report(event) {
+        if (event.type === "evicted") indexRoom?.look();
         const line = describePackEvent(event);
         if (line !== undefined) report(line);
       },
@@ -170,6 +173,15 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     }),
   );
   const background = stack.use(new Background((error) => report(error.message)));
+  indexRoom = new IndexRoom({
+    maxSize,
+    background,
+    bytes: () => tableBytes(paths.index) + index.logBytes(),
+    entries: () => index.totals().entries,
+    losses: () => counters.get("losses"),
+    forget: () => index.forgetLost(({ kind, id }) => !chunks.has(kind, [id])[0]),
+    report,
+  });
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());

@@ -1,4 +1,5 @@
 /** What the writer does to the tables; every change is part of a transaction. */
+// size: one statement each for all that changes the tables, which belong together
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { kindOfNumber } from "../../codec/record.ts";
 import type { SegmentKind } from "../../codec/segment.ts";

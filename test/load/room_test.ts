@@ -60,10 +60,34 @@ Deno.test("a store that is written ten times its limit stays below it, keeps wha
   }
 });
 
+Deno.test("a store of small bodies does not fill up with entries of what was evicted", async () => {
+  await using folder = await tempDir("vrc-room-");
+  const limit = 24 * MIB;
+  const times = longOr(20, 4);
+  const store = new Written(folder.join("store"), limit, [2_000]);
+  try {
+    await store.open();
+    while (store.bytes < times * limit) await store.write(limit / 4, false);
+    const { entries } = await store.engine.cache.totals();
+    console.info(
+      `${store.puts} entries of 2 KB, ${times} times the limit: ${entries} are left, at most ` +
+        `${(100 * store.highest / limit).toFixed(1)} % of the limit on the disk`,
+    );
+    assert.ok(entries < store.puts / 2, `${entries} of ${store.puts} entries are still known`);
+    // A part of the tables does not grow with the limit.
+    assert.ok(store.highest <= 1.05 * limit + MIB, `${store.highest} bytes on the disk`);
+    assert.equal(await store.hotLeft(), store.hot.length, "hot entries left");
+    assert.deepEqual((await store.engine.maintenance.verify()).problems, []);
+  } finally {
+    await store.close();
+  }
+});
+
 /** A store, what was written to it, and how fast. */
 class Written {
   readonly #dir: string;
   readonly #limit: number | "none";
+  readonly #sizes: readonly number[];
   #engine: Engine | undefined;
   #next = 0;
   #since = 0;
@@ -73,9 +97,13 @@ class Written {
   highest = 0;
   lowest = Infinity;
 
-  constructor(dir: string, limit: number | "none") {
+  constructor(dir: string, limit: number | "none", sizes: readonly number[] = SIZES) {
     this.#dir = dir;
     this.#limit = limit;
+    this.#sizes = sizes;
+  }
+  get puts(): number {
+    return this.#next;
   }
   get engine(): Engine {
     return this.#engine!;
@@ -100,17 +128,18 @@ class Written {
   /** Puts so many bytes, and reads what is hot once; only the puts are timed. */
   async write(bytes: number, counts: boolean): Promise<void> {
     const end = this.bytes + bytes;
+    const hotUntil = (this.#limit === "none" ? LIMIT : this.#limit) / 2;
     const began = performance.now();
     const writer = async () => {
       while (this.bytes < end) {
         const number = this.#next++;
-        const size = sizeOf(number);
+        const size = this.#sizeOf(number);
         this.bytes += size;
         await this.engine.cache.put(
           draftOf({ namespace: "default", key: `key-${number}` }),
           bytesSource(bodyOf(number, size)),
         );
-        if (number % HOT_EVERY === 0 && this.bytes < LIMIT) this.hot.push(number);
+        if (number % HOT_EVERY === 0 && this.bytes < hotUntil) this.hot.push(number);
         if (number % 16 === 0) this.#look();
       }
     };
@@ -137,10 +166,14 @@ class Written {
       const body = entry && await cache.body(entry);
       if (!body) continue;
       const bytes = body.bytes ?? await collect(body.stream(), MIB);
-      assert.deepEqual(bytes, bodyOf(number, sizeOf(number)));
+      assert.deepEqual(bytes, bodyOf(number, this.#sizeOf(number)));
       left++;
     }
     return left;
+  }
+
+  #sizeOf(number: number): number {
+    return this.#sizes[number % this.#sizes.length]!;
   }
 
   #look(): void {
@@ -148,10 +181,6 @@ class Written {
     this.highest = Math.max(this.highest, bytes);
     if (this.bytes > 2 * LIMIT) this.lowest = Math.min(this.lowest, bytes);
   }
-}
-
-function sizeOf(number: number): number {
-  return SIZES[number % SIZES.length]!;
 }
 
 /** Bytes of all files in a folder: packs, tables, audit, whatever is there. */
