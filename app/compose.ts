@@ -112,7 +112,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
-  let indexRoom: IndexRoom | undefined;
+  let lookAtIndex = () => {};
   // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
   let retire: PackReader["retire"] = () => {};
   const packs = stack.use(
@@ -127,7 +127,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       clock,
       counters,
       report(event) {
-        if (event.type === "evicted") indexRoom?.look();
+        if (event.type === "evicted") lookAtIndex();
         const line = describePackEvent(event);
         if (line !== undefined) report(line);
       },
@@ -173,7 +173,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     }),
   );
   const background = stack.use(new Background((error) => report(error.message)));
-  indexRoom = new IndexRoom({
+  const indexRoom = new IndexRoom({
     maxSize,
     background,
     bytes: () => tableBytes(paths.index) + index.logBytes(),
@@ -182,6 +182,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     forget: () => index.forgetLost(({ kind, id }) => !chunks.has(kind, [id])[0]),
     report,
   });
+  lookAtIndex = () => indexRoom.look();
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
