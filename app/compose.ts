@@ -15,6 +15,7 @@ import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
 import { openIndexWriter } from "../index/open.ts";
+import { policy } from "../policy/decide.ts";
 import { blobsPresent, Presence } from "../store/cas/presence.ts";
 import { tableBytes } from "../store/pack/disk_bytes.ts";
 import type { Durability } from "../store/pack/options.ts";
@@ -25,6 +26,7 @@ import { explainOpening } from "./open_failure.ts";
 import { diskFacts, roomLimit } from "./disk_room.ts";
 import { Engine } from "./engine.ts";
 import { openObjects, pathsOf } from "./folder_parts.ts";
+import { IndexRoom } from "./index_room.ts";
 import { createInsight } from "./insight.ts";
 import { runLateChecks } from "./late_checks.ts";
 import { createLocalWriter } from "./local_writer.ts";
@@ -110,6 +112,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const threads = new Set<ServedThread>();
   const objects = stack.use(await openObjects(paths, { alone: true }));
   let audited = () => 0;
+  let lookAtIndex = () => {};
   // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
   let retire: PackReader["retire"] = () => {};
   const packs = stack.use(
@@ -117,12 +120,14 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       dir: folder,
       objects,
       maxSize,
+      policy,
       durability: options.durability,
       reserve: () => diskFacts(folder),
       otherBytes: () => tableBytes(paths.index) + tableBytes(paths.tokens) + audited(),
       clock,
       counters,
       report(event) {
+        if (event.type === "evicted") lookAtIndex();
         const line = describePackEvent(event);
         if (line !== undefined) report(line);
       },
@@ -168,6 +173,16 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     }),
   );
   const background = stack.use(new Background((error) => report(error.message)));
+  const indexRoom = new IndexRoom({
+    maxSize,
+    background,
+    bytes: () => tableBytes(paths.index) + index.logBytes(),
+    entries: () => index.totals().entries,
+    losses: () => counters.get("losses"),
+    forget: () => index.forgetLost(({ kind, id }) => !chunks.has(kind, [id])[0]),
+    report,
+  });
+  lookAtIndex = () => indexRoom.look();
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());

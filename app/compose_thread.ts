@@ -95,7 +95,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     memory: cache,
     maintenance: {
       verify: ({ repair = false } = {}) => port.call<VerifyReport>("verify", { repair }),
-      gc: () => port.call<GcReport>("gc", {}),
+      gc: ({ dryRun = false } = {}) => port.call<GcReport>("gc", { dryRun }),
     },
     insight: createInsight({
       cache,

@@ -53,7 +53,7 @@ export class Engine implements Opened {
     const { maintenance } = parts;
     this.#operations = {
       verify: (argument) => maintenance.verify(argument as { repair: boolean }),
-      gc: () => maintenance.gc(),
+      gc: (argument) => maintenance.gc(argument as { dryRun: boolean }),
       usage: (query) => Promise.resolve(parts.usage.query(query as UsageQuery)),
     };
   }

@@ -40,6 +40,8 @@ export interface EngineCacheParts {
   openBlobs(namespace: string): BatchBlobStore;
   receive(source: ByteSource, options: SignalOptions): Promise<ReceivedBody>;
   touchEntries(keys: readonly EntryKey[]): void;
+  /** Notes a use of a small body that was answered from memory. */
+  touchBody(blob: BlobRef): void;
   /**
    * A question that is answered without a look at the store: whether there is certainly no entry
    * with this identity, not even an incomplete one.
@@ -115,17 +117,27 @@ export class EngineCache implements Cache, EntryMemory {
     const earlier = scopes.slice(0, scopes.indexOf(entry.scope))
       .map((scope) => this.#parts.absence({ namespace, scope, protocol, key }));
     const { counters } = this.#parts;
+    const isUse = this.#found.uses(entry);
     let holds = true;
     return (now) => {
       holds &&= same(now) && earlier.every((isAbsent) => isAbsent());
-      if (holds) counters.add("hits");
-      return holds;
+      if (!holds) return false;
+      counters.add("hits");
+      if (isUse(now)) this.#touch(entry);
+      return true;
     };
   }
 
   #noteHit(entry: Entry): void {
     this.#parts.counters.add("hits");
-    if (this.#found.isUseNew(entry)) this.#parts.touchEntries([entry]);
+    if (this.#found.uses(entry)(this.#parts.now())) this.#touch(entry);
+  }
+
+  /** A body in memory is not read, so that the packs would take it for unused. */
+  #touch(entry: Entry): void {
+    this.#parts.touchEntries([entry]);
+    const first = entry.blobs[0];
+    if (first && this.#found.body(entry)) this.#parts.touchBody(first);
   }
 
   async body(entry: Entry, options?: SignalOptions): Promise<ObjectBody | undefined> {

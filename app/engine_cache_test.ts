@@ -3,6 +3,7 @@ import type { ByteSource } from "../core/bytes.ts";
 import { bodyBytes, bytesSource } from "../core/bytes.ts";
 import type { CommitBatch, WriterPort } from "../core/chunk_store.ts";
 import { Counters } from "../core/counters.ts";
+import { HOT_NOTE_MS } from "../core/limits.ts";
 import { digestOf, EMPTY_DIGEST } from "../core/digest.ts";
 import type { EntryKey } from "../core/entry.ts";
 import { isKind } from "../core/errors.ts";
@@ -58,6 +59,7 @@ function world() {
   };
   const counters = new Counters();
   const touched: string[] = [];
+  const now = { ms: 0 };
   let opened = 0;
   const cache = new EngineCache({
     absence: () => () => false,
@@ -79,14 +81,25 @@ function world() {
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: LIMIT, signal }),
     touchEntries: (keys) => void touched.push(...keys.map((key) => `${key.scope}/${key.key}`)),
-    now: () => 0,
+    touchBody: ({ digest }) => void touched.push(digest),
+    now: () => now.ms,
     totals: () => ({ ...index.totals(), chunks: store.names().length, stored_bytes: store.size }),
   });
   const lookup = (key: string, scopes = ["main"]) => {
     const { scope: _scope, ...rest } = keyed(key);
     return { ...rest, scopes };
   };
-  return { store, index, cache, batches, counters, touched, lookup, opened: () => opened };
+  return {
+    store,
+    index,
+    cache,
+    batches,
+    counters,
+    touched,
+    now,
+    lookup,
+    opened: () => opened,
+  };
 }
 
 Deno.test("EngineCache.put stores body and entry in one commit, and body gives it back", async () => {
@@ -214,4 +227,18 @@ Deno.test("EngineCache.blobs opens one store a namespace, and forgets them all b
   const { digest } = await cache.blobs("a").put(undefined, bytesSource(bytes));
   await cache[Symbol.asyncDispose]();
   assert.deepEqual((await cache.blobs("a").get(digest))?.bytes, bytes);
+});
+
+Deno.test("What is answered from memory is told as used, entry and body, again and again", async () => {
+  const { cache, touched, now, lookup } = world();
+  const { entry: { blobs: [blob] } } = await cache.put(draft("k"), bytesSource(text("body")));
+  const found = await cache.find(lookup("k"));
+  await cache.body(found!);
+  const hold = cache.hold(lookup("k"), found!)!;
+  touched.length = 0;
+  for (now.ms of [HOT_NOTE_MS - 1, HOT_NOTE_MS, HOT_NOTE_MS + 1]) assert.ok(hold(now.ms));
+  assert.deepEqual(touched, ["main/k", blob!.digest], "once in its time");
+  now.ms = 2 * HOT_NOTE_MS;
+  assert.ok(cache.recall(lookup("k"))?.entry);
+  assert.deepEqual(touched.slice(2), ["main/k", blob!.digest]);
 });

@@ -3,7 +3,7 @@ import type { SignalOptions } from "../core/bytes.ts";
 import type { Counters } from "../core/counters.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { Entry, EntryKey } from "../core/entry.ts";
-import { HOT_BODIES_BYTES, HOT_BODY_BYTES, HOT_FOR_MS } from "../core/limits.ts";
+import { HOT_BODIES_BYTES, HOT_BODY_BYTES, HOT_FOR_MS, HOT_NOTE_MS } from "../core/limits.ts";
 
 /** Entries that are remembered; a few hundred bytes each. */
 const MAX_REMEMBERED = 10_000;
@@ -16,8 +16,8 @@ interface Known {
   readonly changes: number;
   /** When it was found; after `HOT_FOR_MS` it is read from the store again. */
   readonly at: number;
-  /** Whether its use from memory was passed on. */
-  noted: boolean;
+  /** When its use was passed on last. */
+  noted: number;
   body: Bytes | undefined;
 }
 
@@ -35,8 +35,8 @@ export interface FoundEntriesParts {
  * old then, and others only by a rare coincidence. Blobs that are lost or hidden make everything
  * old. Misses are never remembered.
  *
- * After `HOT_FOR_MS` an entry and its body are read from the store once more, so that what is hot
- * here is known there as used, and damage on the disk is noticed.
+ * After `HOT_FOR_MS` an entry and its body are read from the store once more, so that damage on the
+ * disk is noticed. What is hot here is known there as used all the while.
  */
 export class FoundEntries {
   readonly #parts: FoundEntriesParts;
@@ -67,7 +67,7 @@ export class FoundEntries {
     if (!entry || entry.blobs.length > MAX_BLOBS) return entry;
     if (lost !== this.#forgetIfLost() || changes !== counters.changesOf(name)) return entry;
     if (this.#known.size >= MAX_REMEMBERED) this.#forgetAll();
-    const fresh: Known = { entry, changes, at, noted: false, body: undefined };
+    const fresh: Known = { entry, changes, at, noted: -Infinity, body: undefined };
     const other = this.#known.get(name);
     if (other) this.#forget(name, other);
     this.#known.set(name, fresh);
@@ -95,13 +95,18 @@ export class FoundEntries {
       changes() === known.changes && losses(counters) === lost && this.#isYoung(known, now);
   }
 
-  /** Whether a use of this entry is to be passed on: once each time it was read from the store. */
-  isUseNew(entry: Entry): boolean {
+  /**
+   * Tells whether a use of this entry is to be passed on: once each time it was read from the store,
+   * and again after `HOT_NOTE_MS`.
+   */
+  uses(entry: Entry): (now: number) => boolean {
     const known = this.#given.get(entry);
-    if (!known) return true;
-    const { noted } = known;
-    known.noted = true;
-    return !noted;
+    if (!known) return () => true;
+    return (now) => {
+      if (now - known.noted < HOT_NOTE_MS) return false;
+      known.noted = now;
+      return true;
+    };
   }
 
   /** The body of an entry that {@linkcode get} gave, if it is in memory. Not to be written to. */

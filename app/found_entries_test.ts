@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Counters } from "../core/counters.ts";
 import type { Entry, EntryKey } from "../core/entry.ts";
-import { HOT_BODIES_BYTES, HOT_BODY_BYTES, HOT_FOR_MS } from "../core/limits.ts";
+import { HOT_BODIES_BYTES, HOT_BODY_BYTES, HOT_FOR_MS, HOT_NOTE_MS } from "../core/limits.ts";
 import { FoundEntries, nameOf } from "./found_entries.ts";
 
 const KEY: EntryKey = { namespace: "default", scope: "main", protocol: "kv", key: "k" };
@@ -105,11 +105,16 @@ Deno.test("FoundEntries reads anew after its time, and tells of a use once each 
   const uses = async () => {
     const entry = await found.get(KEY);
     assert.ok(entry);
-    return found.isUseNew(entry);
+    return found.uses(entry)(state.now);
   };
   assert.deepEqual([await uses(), await uses()], [true, false]);
-  state.now = HOT_FOR_MS - 1;
+  state.now = HOT_NOTE_MS - 1;
   assert.equal(await uses(), false);
+  state.now = HOT_NOTE_MS;
+  assert.deepEqual([await uses(), await uses()], [true, false], "and again after a while");
+  state.now = HOT_FOR_MS - 1;
+  await uses();
+  assert.equal(state.asked, 1);
   state.now = HOT_FOR_MS;
   assert.deepEqual([await uses(), await uses()], [true, false]);
   assert.equal(state.asked, 2);

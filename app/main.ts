@@ -21,6 +21,7 @@ import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addStats } from "./commands/stats.ts";
 import { addToken } from "./commands/token.ts";
+import { addGc } from "./commands/gc.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWhoami } from "./commands/whoami.ts";
 import { addWith } from "./commands/with.ts";
@@ -54,6 +55,7 @@ export function buildProgram(context: CommandContext, options: ProgramOptions): 
     addStats,
     addToken,
     addVerify,
+    addGc,
     addDoctor,
     addCompletions,
     addLogin,

@@ -1,6 +1,6 @@
 /** Work on a store as a whole: what packs and index can only tell together. */
-import { MAX_LOST_BLOBS } from "../core/cache.ts";
-import type { GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
+import { MAX_LOST_BLOBS, MAX_NEXT_PACKS } from "../core/cache.ts";
+import type { GcOptions, GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
 import type { ChunkSource, WriterPort } from "../core/chunk_store.ts";
 import type { Digest } from "../core/digest.ts";
 import type { BlobRef, EntryKey } from "../core/entry.ts";
@@ -159,7 +159,10 @@ async function unlink(port: WriterPort, seen: readonly Seen[]): Promise<void> {
   }
 }
 
-async function gc(parts: MaintenanceParts, { signal }: SignalOptions): Promise<GcReport> {
+async function gc(
+  parts: MaintenanceParts,
+  { dryRun = false, signal }: GcOptions,
+): Promise<GcReport> {
   const { packs, presence } = parts;
   const before = packs.stats().segments;
   const gone: Seen[] = [];
@@ -172,12 +175,18 @@ async function gc(parts: MaintenanceParts, { signal }: SignalOptions): Promise<G
       }
     }
   }
-  const collected = await packs.gc({ roots: roots(), grace: GRACE_MS, signal });
-  await forgetEvicted(parts, gone);
+  const collected = await packs.gc({ roots: roots(), grace: GRACE_MS, dryRun, signal });
+  if (!dryRun) await forgetEvicted(parts, gone);
   return {
-    segments_removed: Math.max(before - packs.stats().segments, 0),
+    dry_run: dryRun,
+    segments_removed: dryRun
+      ? collected.packs.length
+      : Math.max(before - packs.stats().segments, 0),
     records_removed: collected.removed,
+    record_bytes: collected.removed_bytes,
     bytes_freed: collected.freed_bytes,
+    packs: collected.packs,
+    next: packs.nextToGo(MAX_NEXT_PACKS),
   };
 }
 

@@ -21,8 +21,8 @@ export function describePackEvent(event: PackEvent): string | undefined {
     case "pack_lost":
       return `ALARM: pack ${event.segment} is gone, with ${event.records} records`;
     case "evicted":
-      return `made room: evicted pack ${event.segment}, ${formatSize(event.bytes)}, ` +
-        `${event.lost} records gone, ${event.moved} moved on`;
+      return `made room: evicted pack ${event.segment}, ${formatSize(event.bytes)} ` +
+        `(${event.reason}): ${event.lost} records gone, ${formatSize(event.moved)} moved on`;
     case "sealed":
       return undefined;
     case "failed":

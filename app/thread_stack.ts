@@ -12,7 +12,7 @@ import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
 import { Blocks } from "../store/cas/blocks.ts";
 import { createCasStore } from "../store/cas/cas_store.ts";
-import { blobsPresent, Presence } from "../store/cas/presence.ts";
+import { blobsPresent, idOf, Presence } from "../store/cas/presence.ts";
 import { receive } from "../store/cas/receive.ts";
 import { EngineCache } from "./engine_cache.ts";
 
@@ -75,6 +75,8 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     receive: (source, { signal }) =>
       receive(source, { port, upload: crypto.randomUUID(), limit: maxBlobSize, signal }),
     touchEntries: (keys) => index.touch(keys, clock.now()),
+    // Bodies that are kept in memory are smaller than a chunk may be.
+    touchBody: ({ digest }) => port.touch("chunk", [idOf(digest)]),
     absence: (key) => index.absence(key),
     now: () => clock.monotonic(),
     totals: () => ({ ...index.totals(), ...options.recordTotals() }),

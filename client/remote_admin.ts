@@ -1,7 +1,7 @@
 /** Work on a server far away: tokens, verification, collection, and what it says of itself. */
 import type { SignalOptions } from "../core/bytes.ts";
 import { bytesSource } from "../core/bytes.ts";
-import type { GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
+import type { GcOptions, GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
 import { CacheError } from "../core/errors.ts";
 import { createChallenge, verifyAnswer } from "../core/identity.ts";
 import type { Principal } from "../core/policy.ts";
@@ -67,8 +67,10 @@ export class RemoteAdmin implements TokenAdmin, Maintenance {
     return answerOf(VerifyReportSchema, json);
   }
 
-  async gc(options: SignalOptions = {}): Promise<GcReport> {
-    const json = await this.#post(nativePath("default", "admin", "gc"), {}, options);
+  async gc({ dryRun = false, signal }: GcOptions = {}): Promise<GcReport> {
+    // Only where it is wanted: a server that does not know the word must not collect instead.
+    const body = dryRun ? { dry_run: true } : {};
+    const json = await this.#post(nativePath("default", "admin", "gc"), body, { signal });
     return answerOf(GcReportSchema, json);
   }
 

@@ -97,17 +97,48 @@ export interface VerifyReport {
   readonly problems: readonly { readonly what: string; readonly where: string }[];
 }
 
-/** What `gc` freed. */
+/** A pack that goes, or may go, and why. */
+export interface GoingPack {
+  /** Name of the pack, 32 hex digits. */
+  readonly pack: string;
+  /** Bytes on the medium. */
+  readonly bytes: number;
+  /** Bytes of what is alive in it: a collection moves that on, an eviction lets it go. */
+  readonly alive: number;
+  /** A half sentence for a person. */
+  readonly reason: string;
+}
+
+/** Packs that one report names as next. */
+export const MAX_NEXT_PACKS = 10;
+
+/** What `gc` freed; of a dry run, what it would have freed. */
 export interface GcReport {
+  readonly dry_run: boolean;
   readonly segments_removed: number;
+  /** Records that nothing points to. */
   readonly records_removed: number;
+  /** Bytes of the records removed. */
+  readonly record_bytes: number;
+  /** Bytes of the packs that went, less what was moved out of them. */
   readonly bytes_freed: number;
+  /** The packs that went since they were mostly dead. */
+  readonly packs: readonly GoingPack[];
+  /** What an eviction would take next, the first to go in front; at most {@linkcode MAX_NEXT_PACKS}. */
+  readonly next: readonly GoingPack[];
+}
+
+/** Options of {@linkcode Maintenance.gc}. */
+export interface GcOptions extends SignalOptions {
+  /** Changes nothing and tells what would go. Default false. */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** Work on the store as a whole, for administrators. */
 export interface Maintenance {
   verify(options?: { repair?: boolean } & SignalOptions): Promise<VerifyReport>;
-  gc(options?: SignalOptions): Promise<GcReport>;
+  /** Safe to break off, or to kill, at any time: the next one does what is left. */
+  gc(options?: GcOptions): Promise<GcReport>;
 }
 
 export type { BlobRef };

@@ -222,6 +222,12 @@ export const HOT_ANSWERS = 4096;
 /** Milliseconds after which what is kept in memory is read again: so exact is a time of last use. */
 export const HOT_FOR_MS = 30_000;
 
+/**
+ * Milliseconds after which a use of what is kept in memory is passed on again: a store that is
+ * written anew in ten seconds must know by then what is read all along.
+ */
+export const HOT_NOTE_MS = 1000;
+
 /** Entries of one tree: files, folders and links; a `node_modules` of a large project has 100,000. */
 export const MAX_TREE_ENTRIES = 200_000;
 

@@ -42,9 +42,35 @@ export interface KeepFacts {
   readonly used: number;
 }
 
+/** Facts of a pack, for the choice of which goes first. */
+export interface PackFacts {
+  /** Bytes on the medium. */
+  readonly size: number;
+  /** Bytes of what is alive in it. */
+  readonly alive: number;
+  /** When what is alive was used last, on average; milliseconds since 1970. */
+  readonly used: number;
+}
+
+/** How long something is kept, compared with others. */
+export interface KeepScore {
+  /** Higher is kept longer. */
+  readonly score: number;
+  /** What it comes from, for a person: a half sentence. */
+  readonly reason: string;
+}
+
 /** Pure decisions: no clock, no I/O. */
 export interface Policy {
   decide(request: PolicyRequest): Decision;
   /** Higher is kept longer. */
   keepScore(facts: KeepFacts, now: number): number;
+  /** Packs in the order in which they make room, the first to go in front. */
+  evictionOrder<T extends PackFacts>(packs: readonly T[], now: number): Evictable<T>[];
+}
+
+/** A pack that may go, and why it is its turn. */
+export interface Evictable<T extends PackFacts = PackFacts> {
+  readonly pack: T;
+  readonly reason: string;
 }

@@ -73,6 +73,11 @@ export function formatSize(bytes: number): string {
   return unit === 0 ? `${value} B` : `${value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
 }
 
+/** `41 %`, for people; never rounded up. */
+export function formatShare(share: number): string {
+  return share > 0 && share < 0.01 ? "less than 1 %" : `${Math.floor(100 * share)} %`;
+}
+
 /** `1.2 s`, `3 min 20 s`, `4 d`, for people. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -1,4 +1,5 @@
 /** What the indexes of this folder do beyond `MetadataIndex`, and what they are given. */
+import type { BlobRow } from "../codec/clear_part.ts";
 import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
@@ -147,6 +148,13 @@ export interface IndexReader extends IndexQueries {
   indexId(): string;
 }
 
+/** How much {@linkcode IndexWriter.forgetLost} forgot. */
+export interface Forgotten {
+  readonly entries: number;
+  /** Marks of blobs, each counted once a namespace. */
+  readonly blobs: number;
+}
+
 /** The one index that writes. */
 export interface IndexWriter extends EntryIndex {
   /** Every namespace that was ever written to. */
@@ -158,6 +166,13 @@ export interface IndexWriter extends EntryIndex {
    * whether it did. Drops tombstones older than 30 days.
    */
   compact(options?: { readonly force?: boolean | undefined }): Promise<boolean>;
+  /**
+   * Forgets entries that name a lost blob, and who may see it, and writes the log anew without
+   * them. No tombstones: for peers nothing was deleted. Blobs of no bytes are not asked for.
+   */
+  forgetLost(isLost: (blob: BlobRow) => boolean): Promise<Forgotten>;
+  /** Bytes of the records in the log. */
+  logBytes(): number;
   /** The check of a large file after an unclean stop. */
   readonly check: LateCheck;
   /** Ids of all entries, for readers on any thread; of use once {@linkcode learn} is through. */

@@ -8,6 +8,8 @@ import type {
   Verb,
 } from "../core/policy.ts";
 
+import { evictionOrder } from "./eviction.ts";
+
 const ALLOWED: Decision = { allow: true };
 const DEED: Readonly<Record<Verb, string>> = {
   read: "read",
@@ -20,7 +22,7 @@ const DEED: Readonly<Record<Verb, string>> = {
 const MEBIBYTE = 1024 * 1024;
 
 /** The default policy. Time is not asked: an expired token is no principal. */
-export const policy: Policy = { decide, keepScore };
+export const policy: Policy = { decide, keepScore, evictionOrder };
 
 /**
  * `admin` may do everything everywhere; everybody else what his verbs say, in his namespaces.

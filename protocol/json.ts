@@ -220,7 +220,7 @@ export type ProbeAnswer = v.InferInput<typeof ProbeAnswerSchema>;
 /** `POST /v1/admin/verify`. */
 export const VerifyRequestSchema = v.strictObject({ repair: v.optional(v.boolean(), false) });
 /** `POST /v1/admin/gc`. */
-export const GcRequestSchema = v.strictObject({});
+export const GcRequestSchema = v.strictObject({ dry_run: v.optional(v.boolean(), false) });
 /** Answer of a verification, as `VerifyReport`. */
 export const VerifyReportSchema = v.object({
   segments: count,
@@ -239,11 +239,22 @@ export const VerifyReportSchema = v.object({
   ),
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });
+/** A pack that goes, as `GoingPack`. */
+const GoingPackSchema = v.object({
+  pack: v.string(),
+  bytes: count,
+  alive: count,
+  reason: v.string(),
+});
 /** Answer of a collection, as `GcReport`. */
 export const GcReportSchema = v.object({
+  dry_run: v.optional(v.boolean(), false),
   segments_removed: count,
   records_removed: count,
+  record_bytes: v.optional(count, 0),
   bytes_freed: count,
+  packs: v.optional(v.array(GoingPackSchema), []),
+  next: v.optional(v.array(GoingPackSchema), []),
 });
 
 /**

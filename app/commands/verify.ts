@@ -21,7 +21,7 @@ interface VerifyFlags {
 /** Milliseconds without a byte: a server reads all of its store before it answers. */
 const ANSWER_MS = 12 * 3_600_000;
 
-/** Adds `verify [--repair]` and `gc`. */
+/** Adds `verify [--repair]`. */
 export function addVerify(program: Command, context: CommandContext): void {
   const verify = program.command("verify")
     .summary("check every byte of the store")
@@ -48,19 +48,6 @@ export function addVerify(program: Command, context: CommandContext): void {
       return isClean(report) ? EXIT.ok : EXIT.failed;
     }, { idleMs: ANSWER_MS });
   });
-  const gc = program.command("gc").summary("remove what nothing points to")
-    .addHelpText("after", GC_EXAMPLES);
-  withStoreOptions(gc).action(() =>
-    onStore(context, gc, async (opened, output) => {
-      const report = await opened.maintenance.gc({ signal: context.environment.interrupted });
-      await output.result(
-        report,
-        `removed ${report.records_removed} records and ${report.segments_removed} segments, ` +
-          `freed ${formatSize(report.bytes_freed)}`,
-      );
-      return EXIT.ok;
-    })
-  );
 }
 
 function check({ repair, from, fromTokenFile, dryRun }: VerifyFlags): void {
@@ -132,10 +119,4 @@ Examples:
   vitte-remote-cache verify
   vitte-remote-cache verify --repair --dir /var/cache/vitte
   vitte-remote-cache verify --repair --from https://other.example.com --from-token-file other.token
-`;
-
-const GC_EXAMPLES = `
-Examples:
-  vitte-remote-cache gc
-  vitte-remote-cache gc --json --dir /var/cache/vitte
 `;

@@ -1,5 +1,6 @@
 /** Writes the log anew with only what is alive. */
 import type { DatabaseSync } from "node:sqlite";
+import type { BlobRow } from "../../codec/clear_part.ts";
 import { decodeEntry, decodeTombstone, readClearPart } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
@@ -10,8 +11,10 @@ import { toHex } from "../../core/digest.ts";
 import type { EntryId } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { LogPort, LogRecord } from "../../core/record.ts";
+import type { Forgotten } from "../contract.ts";
 import type { Changes } from "./changes.ts";
 import type { Queries } from "./queries.ts";
+import { blobRow } from "./round_blobs.ts";
 
 /** Milliseconds that a tombstone is kept, so that peers which were away learn of it. */
 export const TOMBSTONE_KEEP_MS = 30 * 24 * 60 * 60 * 1000;
@@ -32,6 +35,8 @@ export interface CompactionOptions {
   readonly context: RecordContext;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** Entries that name such a blob are forgotten, and who may see it. Default: nothing is. */
+  readonly isLost?: ((blob: BlobRow) => boolean) | undefined;
 }
 
 /** Whether the log has grown enough to be written anew. */
@@ -44,7 +49,7 @@ export function isCompactionDue(changes: Changes): boolean {
  * Compacts the log; nothing else may be written meanwhile. A crash at any point is safe: the old
  * log or the new one is replayed over tables that hold the same already.
  */
-export async function compactLog(options: CompactionOptions): Promise<void> {
+export async function compactLog(options: CompactionOptions): Promise<Forgotten> {
   const { db, log, changes, context } = options;
   const pins = await pinsOf(log);
   // The new log no longer tells what was unlinked or dropped, so the tables must know it for
@@ -57,8 +62,9 @@ export async function compactLog(options: CompactionOptions): Promise<void> {
   }
   const horizon = BigInt(Math.max(0, Math.floor(options.now - TOMBSTONE_KEEP_MS))) * 65_536n;
   let bytes = 0;
+  const lost: Lost = { entries: [], marks: [] };
   const position = await log.compact(
-    counted(liveRecords(options, { pins, horizon }), (record) => {
+    counted(liveRecords(options, { pins, horizon, lost }), (record) => {
       bytes += RECORD_HEADER_BYTES + record.body.length;
     }),
   );
@@ -69,18 +75,24 @@ export async function compactLog(options: CompactionOptions): Promise<void> {
       if (isOlder(record, horizon)) transaction.forget(id, decodeTombstone(record, context).key);
     }
   });
+  return await forgetLost(options, lost);
 }
 
 /** Visibility first, then versions oldest first: a rebuild gives them sequences in that order. */
 function* liveRecords(
-  { db, changes, queries, context }: CompactionOptions,
-  { pins, horizon }: { pins: Iterable<LogRecord>; horizon: bigint },
+  { db, changes, queries, context, isLost }: CompactionOptions,
+  { pins, horizon, lost }: { pins: Iterable<LogRecord>; horizon: bigint; lost: Lost },
 ): Generator<LogRecord> {
   yield* pins;
   for (const { name } of changes.namespaces()) {
     let blobs = queries.visibleAfter(name, undefined, PAGE);
     while (blobs.length > 0) {
-      yield encodeVisibility({ namespace: name, linked: true, blobs }, context);
+      const gone = isLost ? blobs.map(blobRow).filter((row) => isGone(row, isLost)) : [];
+      if (gone.length > 0) lost.marks.push({ namespace: name, blobs: gone });
+      const kept = gone.length > 0 ? blobs.filter((blob) => !isGone(blobRow(blob), isLost)) : blobs;
+      if (kept.length > 0) {
+        yield encodeVisibility({ namespace: name, linked: true, blobs: kept }, context);
+      }
       blobs = queries.visibleAfter(name, blobs.at(-1)?.digest, PAGE);
     }
   }
@@ -93,10 +105,51 @@ function* liveRecords(
       const body = row.record as Bytes;
       const kind = row.state === 1 ? "entry" : "tombstone";
       checkRecord({ kind, id, body }, context);
+      if (kind === "entry" && readClearPart(body).blobs.some((blob) => isGone(blob, isLost))) {
+        lost.entries.push(id);
+        continue;
+      }
       if (kind === "entry" || !isOlder(body, horizon)) yield { kind, id, body };
     }
     page = queries.changes(page.at(-1)!.sequence, PAGE); // not empty
   }
+}
+
+function isGone(blob: BlobRow, isLost: CompactionOptions["isLost"]): boolean {
+  return isLost !== undefined && blob.size > 0 && isLost(blob);
+}
+
+/** What the new log no longer tells. */
+interface Lost {
+  readonly entries: EntryId[];
+  readonly marks: { readonly namespace: string; readonly blobs: readonly BlobRow[] }[];
+}
+
+/**
+ * Takes out of the tables what the new log no longer tells, in steps between which others get a
+ * turn. What a crash leaves of it is incomplete as before, and forgotten the next time.
+ */
+async function forgetLost(
+  { db, changes, context }: CompactionOptions,
+  lost: Lost,
+): Promise<Forgotten> {
+  const select = db.prepare(`SELECT record FROM entries WHERE id = ?`);
+  for (let from = 0; from < lost.entries.length; from += PAGE) {
+    changes.transaction((transaction) => {
+      for (const id of lost.entries.slice(from, from + PAGE)) {
+        const body = select.get(id)?.record as Bytes | undefined;
+        if (body) transaction.forget(id, decodeEntry(body, context).facts);
+      }
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  let blobs = 0;
+  for (const mark of lost.marks) {
+    blobs += mark.blobs.length;
+    changes.transaction((transaction) => transaction.putVisibility({ ...mark, linked: false }));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { entries: lost.entries.length, blobs };
 }
 
 /**

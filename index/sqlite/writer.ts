@@ -1,5 +1,7 @@
 /** The one index that writes: its reading half, rounds, uses, and how it ends. */
+// size: the contract of the writer, and the class that is its one door
 import type { DatabaseSync } from "node:sqlite";
+import type { BlobRow } from "../../codec/clear_part.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import { Background } from "../../core/background.ts";
@@ -19,6 +21,7 @@ import type {
   Visibility,
 } from "../../core/metadata_index.ts";
 import type {
+  Forgotten,
   IndexBatch,
   IndexCommit,
   IndexTotals,
@@ -203,18 +206,33 @@ export class SqliteWriter implements IndexWriter {
     if (this.#closing) return Promise.reject(closedError("index.compact"));
     return this.#rounds.alone(async () => {
       if (!options.force && !isCompactionDue(this.#changes)) return false;
-      this.#settleAudit();
-      await compactLog({
-        db: this.#db,
-        log: this.#options.log,
-        changes: this.#changes,
-        queries: this.#queries,
-        context: this.#context,
-        now: this.#options.clock.now(),
-      });
-      this.#trail?.mark(this.#changes.state.position);
+      await this.#compact();
       return true;
     });
+  }
+
+  forgetLost(isLost: (blob: BlobRow) => boolean): Promise<Forgotten> {
+    if (this.#closing) return Promise.reject(closedError("index.forget"));
+    return this.#rounds.alone(() => this.#compact(isLost));
+  }
+
+  logBytes(): number {
+    return this.#changes.state.logBytes;
+  }
+
+  async #compact(isLost?: (blob: BlobRow) => boolean): Promise<Forgotten> {
+    this.#settleAudit();
+    const forgotten = await compactLog({
+      db: this.#db,
+      log: this.#options.log,
+      changes: this.#changes,
+      queries: this.#queries,
+      context: this.#context,
+      now: this.#options.clock.now(),
+      isLost,
+    });
+    this.#trail?.mark(this.#changes.state.position);
+    return forgotten;
   }
 
   /** Waits for what was committed, stores uses, and marks the file as closed well. */

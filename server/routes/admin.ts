@@ -29,9 +29,9 @@ async function verify(exchange: Exchange): Promise<Answer> {
 }
 
 async function gc(exchange: Exchange): Promise<Answer> {
-  parseJson(GcRequestSchema, await optionalJson(exchange), "the request");
+  const { dry_run } = parseJson(GcRequestSchema, await optionalJson(exchange), "the request");
   const signal = clientSignal(exchange.request);
-  return jsonAnswer(await exchange.deps.maintenance.gc({ signal }));
+  return jsonAnswer(await exchange.deps.maintenance.gc({ dryRun: dry_run, signal }));
 }
 
 /** No body at all stands for no wishes. */

@@ -1,13 +1,14 @@
-/** Makes room: the least recently used pack goes as a whole, what is hot in it moves forward. */
+/** Makes room: the pack that the policy names goes as a whole, what is hot in it moves forward. */
 import { dropSegment } from "./drop.ts";
 import { CacheError } from "../../core/errors.ts";
+import type { Evictable } from "../../core/policy.ts";
 import { moveForward } from "./move.ts";
 import type { Movable } from "./move.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
 import type { SegmentRow } from "./places.ts";
 import { openSegment } from "./segment_bytes.ts";
-import type { LocatedRecord } from "./tables.ts";
+import type { LocatedRecord, Victim } from "./tables.ts";
 import { flushTouches } from "./touches.ts";
 
 /** Of a victim at most this share moves because it is hot: else evicting would free too little. */
@@ -21,18 +22,25 @@ const HELD_SHARE = 0.5;
 export async function evictOne(pack: Pack): Promise<boolean> {
   pack.fault("evict.begin");
   flushTouches(pack);
-  const hot: SegmentRow[] = [];
-  for (const number of pack.tables.victims()) {
+  const hot: { segment: SegmentRow; reason: string }[] = [];
+  for (const { pack: { number }, reason } of nextToGo(pack)) {
     const segment = pack.tables.segment(number);
     if (!segment || heldBytes(pack, segment) > segment.size * HELD_SHARE) continue;
-    if (hot.length < MAX_PASSED_OVER && isHot(pack, segment)) hot.push(segment);
-    else if (await evict(pack, segment)) return true;
+    if (hot.length < MAX_PASSED_OVER && isHot(pack, segment)) hot.push({ segment, reason });
+    else if (await evict(pack, segment, reason)) return true;
   }
-  for (const segment of hot) if (await evict(pack, segment)) return true;
+  for (const { segment, reason } of hot) {
+    if (await evict(pack, segment, `${reason}, and others are hotter`)) return true;
+  }
   return false;
 }
 
-async function evict(pack: Pack, segment: SegmentRow): Promise<boolean> {
+/** Packs that may go, the first in front, each with its reason. */
+export function nextToGo({ tables, options }: Pack): Evictable<Victim>[] {
+  return options.policy.evictionOrder(tables.victims(), options.clock.now());
+}
+
+async function evict(pack: Pack, segment: SegmentRow, reason: string): Promise<boolean> {
   const { counters } = pack.options;
   const moved = await keepNeeded(pack, segment);
   if (moved === undefined) return false;
@@ -40,7 +48,8 @@ async function evict(pack: Pack, segment: SegmentRow): Promise<boolean> {
   if (lost === undefined) return false;
   counters.add("evicted_segments");
   counters.add("evicted_bytes", segment.size);
-  pack.report({ type: "evicted", segment: segment.name, bytes: segment.size, lost, moved });
+  const { name, size: bytes } = segment;
+  pack.report({ type: "evicted", segment: name, bytes, lost, moved, reason });
   return true;
 }
 
@@ -102,6 +111,5 @@ function hotRecords(pack: Pack, segment: SegmentRow): Movable[] {
 
 /** What was used more recently than the average of the store. */
 function recentRecords(pack: Pack, segment: SegmentRow): LocatedRecord[] {
-  const average = pack.tables.averageUse();
-  return pack.tables.rowsOf(segment.number).filter(({ used }) => used > average);
+  return pack.tables.usedSince(segment.number, pack.tables.averageUse());
 }

@@ -7,11 +7,13 @@ import { ActiveSegment, createSegmentFile, newSegmentName } from "./active.ts";
 import { noteDamage } from "./damage.ts";
 import { deleteDropped } from "./drop.ts";
 import { packError } from "./errors.ts";
+import { evictOne } from "./evict.ts";
 import { breathe } from "./jobs.ts";
 import { localCopy } from "./local_copy.ts";
 import { plainStored, sizeOf } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import type { SegmentRow } from "./places.ts";
+import { hasRoom } from "./room.ts";
 import type { Rounds } from "./rounds.ts";
 import { segmentFileName } from "./segment_files.ts";
 
@@ -93,16 +95,23 @@ async function compactLog(
     created,
   } as const;
   const temporary = `${identity.name}.tmp`;
+  // Bytes of the new log that count among the rest until it is the active one.
+  let counted = 0;
   try {
     const file = createSegmentFile(pack.files, identity, temporary);
     let end = SEGMENT_HEADER_BYTES;
     try {
       let parts: Uint8Array[] = [];
       let bytes = 0;
-      const flush = () => {
+      const flush = async () => {
+        // In small steps, since this is a job that others wait for to make room. Without any more
+        // to be made it goes on: afterwards there is.
+        while (!hasRoom(pack, bytes) && await evictOne(pack));
         pack.fault("log_compact.before_write");
         file.write(parts, end);
         end += bytes;
+        pack.restBytes += bytes;
+        counted += bytes;
         [parts, bytes] = [[], 0];
       };
       for (const record of records) {
@@ -110,13 +119,15 @@ async function compactLog(
         parts.push(encodeHeader(stored), stored.stored);
         bytes += sizeOf(stored);
         if (bytes < WRITE_BYTES) continue;
-        flush();
+        await flush();
         await breathe();
       }
-      flush();
+      await flush();
       pack.fault("log_compact.before_sync");
       file.sync();
       const old = replaceLog(pack, new ActiveSegment(identity, file, end), temporary);
+      pack.restBytes -= counted;
+      counted = 0;
       for (const segment of old) await deleteDropped(pack, segment);
       return { segment: identity.number, offset: end };
     } catch (error) {
@@ -124,6 +135,7 @@ async function compactLog(
       throw error;
     }
   } catch (error) {
+    pack.restBytes -= counted;
     if (pack.active.log.number !== identity.number) {
       pack.files.remove(temporary);
       pack.files.remove(segmentFileName(identity.name));

@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Counters } from "../../core/counters.ts";
 import type { CacheError } from "../../core/errors.ts";
 import type { ObjectStore } from "../../core/object_store.ts";
+import type { Policy } from "../../core/policy.ts";
 import type { FaultHook } from "./faults.ts";
 import type { QuarantineRow } from "./tables.ts";
 
@@ -29,7 +30,15 @@ export type PackEvent =
   | { type: "damage"; row: QuarantineRow }
   /** A pack is gone from its medium, or can not be read at all. */
   | { type: "pack_lost"; segment: string; records: number }
-  | { type: "evicted"; segment: string; bytes: number; lost: number; moved: number }
+  /** `reason`: why it was its turn; `moved`: bytes of it that were kept. */
+  | {
+    type: "evicted";
+    segment: string;
+    bytes: number;
+    lost: number;
+    moved: number;
+    reason: string;
+  }
   | { type: "sealed"; segment: string; bytes: number }
   /** Background work failed; it is tried again later and nothing is lost. */
   | { type: "failed"; what: string; error: CacheError };
@@ -42,6 +51,8 @@ export interface PackWriterOptions {
   readonly objects: ObjectStore;
   /** Bytes that all of it may take; `undefined`: no limit, no reserve. */
   readonly maxSize: number | undefined;
+  /** Says which pack goes first when there is no room. */
+  readonly policy: Pick<Policy, "evictionOrder">;
   /** Asks for the room on the disk; `undefined` where nobody knows. */
   readonly reserve: () => DiskRoom | undefined;
   /** Bytes of a data segment when it is sealed. Default: 1/32 of `maxSize`, 1 to 512 MiB. */

@@ -14,6 +14,7 @@ import type { Holdings } from "./holdings.ts";
 import type { Jobs } from "./jobs.ts";
 import type { PackEvent, PackWriterOptions } from "./options.ts";
 import type { Place } from "./places.ts";
+import { useTime } from "./places.ts";
 import { segmentFileName } from "./segment_files.ts";
 import type { SegmentFiles } from "./segment_files.ts";
 import type { Tables } from "./tables.ts";
@@ -50,9 +51,9 @@ export interface Pack {
   report(event: PackEvent): void;
 }
 
-/** Seconds since 1970, as the tables count uses. */
+/** Now, as the tables count uses. */
 export function seconds(pack: Pack): number {
-  return Math.floor(pack.options.clock.now() / 1000);
+  return useTime(pack.options.clock.now());
 }
 
 /** A record as it is stored without compression. */

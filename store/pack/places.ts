@@ -51,6 +51,17 @@ export interface SegmentRow {
   readonly created: number;
 }
 
+/** Parts of a second that uses are told apart by: a small store may be written anew in one. */
+const USE_PARTS = 64;
+
+/**
+ * Milliseconds since 1970 as the tables count uses: seconds, down to a 64th, so that sums of many
+ * are exact.
+ */
+export function useTime(ms: number): number {
+  return Math.floor(ms * USE_PARTS / 1000) / USE_PARTS;
+}
+
 /** Bytes of a record with its header. */
 export function recordBytes(place: Pick<Place, "stored">): number {
   return RECORD_HEADER_BYTES + place.stored;

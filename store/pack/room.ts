@@ -15,6 +15,9 @@ import type { Pack } from "./pack.ts";
 /** The log may grow past the limit by this share, so that a full store can still delete. */
 const LOG_GRACE = 0.02;
 
+/** The share of the limit that is kept free for what comes next, at most one segment. */
+const AHEAD_SHARE = 1 / 32;
+
 /** Bytes that these records will take, with their rows in a footer. */
 export function neededBytes(records: readonly Pick<PlainRecord, "body">[]): number {
   let bytes = 0;
@@ -63,6 +66,15 @@ export async function makeRoom(pack: Pack, bytes: number): Promise<void> {
     endActive(pack);
     await pack.jobs.idle();
   }
+}
+
+/**
+ * Evicts before anybody has to wait for it, until there is a little more room than is needed now.
+ * Runs as a job.
+ */
+export async function makeRoomAhead(pack: Pack): Promise<void> {
+  const ahead = Math.min(Math.floor((pack.options.maxSize ?? 0) * AHEAD_SHARE), pack.limits.data);
+  while (ahead > 0 && !hasRoom(pack, ahead) && await evictOne(pack));
 }
 
 function endActive(pack: Pack): void {

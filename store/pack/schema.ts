@@ -10,7 +10,7 @@ export const TABLES_FILE = "packs.sqlite";
 
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
--- used: seconds since 1970, so that sums of millions of them stay exact.
+-- used: seconds since 1970, down to a 64th, so that sums of many of them stay exact.
 CREATE TABLE location (
   kind INTEGER NOT NULL, id BLOB NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
   stored INTEGER NOT NULL, raw INTEGER NOT NULL, codec INTEGER NOT NULL, used INTEGER NOT NULL,

@@ -15,6 +15,7 @@ export const SQL = {
     "(SELECT id FROM location WHERE kind = 1 AND id > ? ORDER BY id LIMIT ?)",
   removeAll: "DELETE FROM location WHERE segment = ?",
   rows: "SELECT * FROM location WHERE segment = ? AND offset >= ? ORDER BY offset LIMIT ?",
+  usedSince: "SELECT * FROM location WHERE segment = ? AND used > ?",
   shift: "UPDATE segments SET live_bytes = live_bytes + ?, live_records = live_records + ?, " +
     "used_sum = used_sum + ? WHERE number = ?",
   empty: "UPDATE segments SET live_bytes = 0, live_records = 0, used_sum = 0 WHERE number = ?",
@@ -31,10 +32,10 @@ export const SQL = {
     "FROM segments WHERE number = ?",
   segments: "SELECT number, name, area, state, size, live_bytes, live_records, applied, created " +
     "FROM segments ORDER BY number",
-  // The least recently used on average; what nothing points to comes first.
-  victims: "SELECT number FROM segments WHERE area = 'data' AND state IN ('sealed', 'full') " +
-    "ORDER BY CASE WHEN live_records = 0 THEN 0.0 " +
-    "ELSE CAST(used_sum AS REAL) / live_records END, number",
+  victims: "SELECT number, name, size, live_bytes AS alive, live_records AS records, " +
+    "CASE WHEN live_records = 0 THEN 0.0 " +
+    "ELSE CAST(used_sum AS REAL) * 1000 / live_records END AS used " +
+    "FROM segments WHERE area = 'data' AND state IN ('sealed', 'full') ORDER BY number",
   averageUse: "SELECT sum(CAST(used_sum AS REAL)) / sum(live_records) AS used FROM segments " +
     "WHERE area = 'data'",
   getMeta: "SELECT value FROM meta WHERE key = ?",

@@ -1,18 +1,17 @@
-/** Collects what nothing points to, and closes the gaps that this leaves. */
+/** Collects what nothing points to. */
 import { decodePart, decodeRecipe } from "../../codec/recipe.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
+import type { GoingPack } from "../../core/cache.ts";
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import { kindOfNumber } from "../../codec/record.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { DataKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
-import { deleteDropped, dropSegment } from "./drop.ts";
+import { compactData, planCompaction } from "./compact_data.ts";
 import { breathe } from "./jobs.ts";
-import { moveForward, recordsOf } from "./move.ts";
 import type { Pack } from "./pack.ts";
-import type { SegmentRow } from "./places.ts";
-import { openSegment } from "./segment_bytes.ts";
+import { recordBytes } from "./places.ts";
 import { flushTouches } from "./touches.ts";
 
 /** A record that must stay, with what it points to. */
@@ -30,6 +29,8 @@ export interface CollectOptions extends SignalOptions {
    * it takes from the commit of a blob to its link.
    */
   readonly grace: number;
+  /** Changes nothing and tells what would go. Default false. */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** What a collection did. */
@@ -41,10 +42,10 @@ export interface Collected {
   readonly freed_bytes: number;
   /** Recipes that could not be read: what only they point to was collected. */
   readonly broken: number;
+  /** The packs that went since they were mostly dead. */
+  readonly packs: readonly GoingPack[];
 }
 
-/** A data pack of which less than this share is alive is rewritten. */
-const LIVE_SHARE = 0.5;
 /** Rows looked at between two turns of everybody else. */
 const STEP = 500;
 
@@ -62,9 +63,11 @@ export async function collectGarbage(
   try {
     const broken = await mark(pack, source, options);
     flushTouches(pack);
-    const removed = await sweep(pack, cutoff, options.signal);
-    const freed = await compactData(pack, options.signal);
-    return { ...removed, freed_bytes: freed, broken };
+    const { dead, ...removed } = await sweep(pack, cutoff, options);
+    const compacted = options.dryRun
+      ? planCompaction(pack, dead)
+      : await compactData(pack, options.signal);
+    return { ...removed, ...compacted, broken };
   } finally {
     db.exec("DROP TABLE IF EXISTS temp.live");
   }
@@ -105,12 +108,14 @@ async function markRecipe(
   return whole;
 }
 
+/** `dead`: bytes removed by segment. */
 async function sweep(
   pack: Pack,
   cutoff: number,
-  signal: AbortSignal | undefined,
-): Promise<Pick<Collected, "removed" | "removed_bytes">> {
+  { signal, dryRun = false }: Pick<CollectOptions, "signal" | "dryRun">,
+): Promise<Pick<Collected, "removed" | "removed_bytes"> & { dead: Map<number, number> }> {
   const { tables, holdings } = pack;
+  const dead = new Map<number, number>();
   // In the order of the key, so that each step goes on where the last one stopped.
   const page = tables.db.prepare(
     "SELECT kind, id, used FROM location WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT ?",
@@ -125,51 +130,19 @@ async function sweep(
       id: Bytes;
       used: number;
     }[];
-    if (rows.length === 0) return { removed, removed_bytes };
+    if (rows.length === 0) return { removed, removed_bytes, dead };
     tables.transaction(() => {
       for (const { kind, id, used } of rows) {
         const name = kindOfNumber(kind) as DataKind;
         if (used >= cutoff || holdings.get(name, id) || alive.get(kind, id)) continue;
-        const gone = tables.remove(name, id);
+        const gone = dryRun ? tables.find(name, id) : tables.remove(name, id);
+        if (!gone) continue;
         removed++;
-        removed_bytes += gone?.stored ?? 0;
+        removed_bytes += gone.stored;
+        dead.set(gone.segment, (dead.get(gone.segment) ?? 0) + recordBytes(gone));
       }
     });
     after = rows[rows.length - 1]!;
     await breathe();
   }
-}
-
-/** Rewrites data packs that are mostly dead; tells the bytes won. */
-export async function compactData(pack: Pack, signal?: AbortSignal): Promise<number> {
-  let freed = 0;
-  for (const { number } of pack.tables.segments()) {
-    throwIfAborted(signal);
-    freed += await pack.jobs.run(() => compactOne(pack, number));
-  }
-  return freed;
-}
-
-async function compactOne(pack: Pack, number: number): Promise<number> {
-  const segment = pack.tables.segment(number);
-  // Its bytes could not be deleted when it was dropped.
-  if (segment?.state === "dropping") await deleteDropped(pack, segment);
-  if (!segment || (segment.state !== "sealed" && segment.state !== "full")) return 0;
-  if (segment.area !== "data" || segment.live_bytes >= segment.size * LIVE_SHARE) return 0;
-  const moved = await moveAll(pack, segment);
-  // What came to be needed meanwhile, or could not be read now, keeps the segment for now.
-  const lost = await dropSegment(pack, segment, () => isNeeded(pack, segment));
-  return lost === undefined ? 0 : segment.size - moved;
-}
-
-async function moveAll(pack: Pack, segment: SegmentRow): Promise<number> {
-  using source = openSegment({ files: pack.files, objects: pack.options.objects }, segment);
-  if (!source) return 0;
-  const { rows, pending } = recordsOf(pack, segment);
-  return await moveForward(pack, source, [...rows, ...pending]);
-}
-
-function isNeeded(pack: Pack, segment: SegmentRow): boolean {
-  const { rows, pending } = recordsOf(pack, segment);
-  return rows.length + pending.length > 0;
 }

@@ -137,3 +137,47 @@ Deno.test("seal with zstd: what does not compress is sealed as it is, without a 
   assert.ok(met.includes("seal.before_footer"));
   assert.ok(!met.includes("squeeze.before_write"));
 });
+
+Deno.test("gc: a dry run changes nothing, and tells what the next run does, with reasons", async () => {
+  await using dir = await tempDir();
+  await using store = await openTestStore(dir.path, { segmentSize: 16 * 1024 });
+  const { writer, reader, clock } = store;
+  const all = chunks(0, 60);
+  for (const one of all) await writer.commitRecords(undefined, [one]);
+  await writer.seal();
+  clock.advance(GRACE + 2000);
+  // The second half of the packs keeps nothing, the first one all.
+  const roots = all.slice(0, 30).map(({ kind, id }) => ({ kind, id }));
+  const before = await segmentBytes(dir.path);
+  const planned = await writer.gc({ roots, grace: GRACE, dryRun: true });
+  assert.equal(await segmentBytes(dir.path), before);
+  assert.ok(reader.has("chunk", all.map(({ id }) => id)).every(Boolean), "all is here");
+  assert.equal(planned.removed, 30);
+  assert.ok(planned.packs.length >= 1);
+  for (const { reason } of planned.packs) {
+    assert.match(reason, /^(only \d+ % alive|nothing in it is alive)$/);
+  }
+  const done = await writer.gc({ roots, grace: GRACE });
+  assert.deepEqual(done, planned, "it does what was told");
+  assert.ok(await segmentBytes(dir.path) < before);
+  await assertInvariants(store, dir.path);
+});
+
+Deno.test("what goes next is told in the order in which it goes, with reasons", async () => {
+  await using dir = await tempDir();
+  const maxSize = 8 * 1024 * 1024;
+  await using store = await openTestStore(dir.path, { maxSize, segmentSize: 256 * 1024 });
+  const { writer, clock, events } = store;
+  for (let round = 0; writer.stats().disk_bytes < maxSize * 0.8; round++) {
+    clock.advance(60_000);
+    await writer.commitRecords(undefined, chunks(round * 100, round * 100 + 30, 10_000));
+  }
+  const next = writer.nextToGo(3);
+  assert.equal(next.length, 3);
+  for (let round = 900; events.filter(({ type }) => type === "evicted").length < 3; round++) {
+    await writer.commitRecords(undefined, chunks(round * 100, round * 100 + 30, 10_000));
+  }
+  const went = events.filter((event) => event.type === "evicted").slice(0, 3);
+  assert.deepEqual(went.map(({ segment }) => segment), next.map(({ pack }) => pack));
+  for (const { reason } of went) assert.match(reason, /^last used .+ ago on average, \d+ % alive$/);
+});

@@ -1,10 +1,12 @@
 /** What the writer does to the tables; every change is part of a transaction. */
+// size: one statement each for all that changes the tables, which belong together
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { kindOfNumber } from "../../codec/record.ts";
 import type { SegmentKind } from "../../codec/segment.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { eachIn } from "../../core/id_pages.ts";
+import type { PackFacts } from "../../core/policy.ts";
 import type { DataKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { Place, SegmentRow, SegmentState } from "./places.ts";
@@ -17,8 +19,16 @@ import { SQL } from "./sql.ts";
 export interface LocatedRecord extends Place {
   readonly kind: DataKind;
   readonly id: Bytes;
-  /** Seconds since 1970. */
+  /** Seconds since 1970, down to a 64th. */
   readonly used: number;
+}
+
+/** A data segment that may go to make room. */
+export interface Victim extends PackFacts {
+  readonly number: number;
+  readonly name: string;
+  /** Records that are alive in it. */
+  readonly records: number;
 }
 
 /** A place that failed its check; `kind` and `id` are missing where not even they could be read. */
@@ -170,11 +180,11 @@ export class Tables {
 
   /** Records of a segment in the order of their places, from an offset on. */
   rowsOf(segment: number, from = 0, limit = -1): LocatedRecord[] {
-    const rows = this.#statement("rows").all(segment, from, limit);
-    return rows.map((row) => ({
-      ...row,
-      kind: kindOfNumber(row["kind"] as number),
-    })) as unknown as LocatedRecord[];
+    return this.#statement("rows").all(segment, from, limit).map(locatedRecord);
+  }
+  /** Records of a segment that were used later than `used`, in no order. */
+  usedSince(segment: number, used: number): LocatedRecord[] {
+    return this.#statement("usedSince").all(segment, used).map(locatedRecord);
   }
 
   /** Adds a segment; without a number it gets the next one, which is told. */
@@ -201,9 +211,9 @@ export class Tables {
     const rows = this.#statement("segments").all() as unknown as SegmentRow[];
     return area ? rows.filter((row) => row.area === area) : rows;
   }
-  /** Data segments that can go, the least recently used first. */
-  victims(): number[] {
-    return this.#statement("victims").all().map((row) => row["number"] as number);
+  /** Data segments that can go, the oldest first. */
+  victims(): Victim[] {
+    return this.#statement("victims").all() as unknown as Victim[];
   }
   /** The average last use of all data records, seconds since 1970; 0 if there are none. */
   averageUse(): number {
@@ -296,4 +306,8 @@ export class Tables {
   #run(name: keyof typeof SQL, ...values: SQLInputValue[]) {
     return this.#statement(name).run(...values);
   }
+}
+
+function locatedRecord(row: Record<string, unknown>): LocatedRecord {
+  return { ...row, kind: kindOfNumber(row["kind"] as number) } as unknown as LocatedRecord;
 }

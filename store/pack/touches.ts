@@ -2,7 +2,7 @@
 import type { Bytes } from "../../core/digest.ts";
 import type { DataKind } from "../../core/record.ts";
 import type { Pack } from "./pack.ts";
-import { recordKey } from "./places.ts";
+import { recordKey, useTime } from "./places.ts";
 
 interface Touch {
   readonly kind: DataKind;
@@ -22,7 +22,7 @@ export function noteTouches(
   kind: DataKind,
   options: { ids: readonly Bytes[]; at: number },
 ): void {
-  const seconds = Math.floor(options.at / 1000);
+  const seconds = useTime(options.at);
   for (const id of options.ids) {
     const key = recordKey(kind, id);
     const known = touches.get(key);

@@ -1,5 +1,6 @@
 /** The one writer of segments and packs. */
 // size: the contract of the writer with its comments, and the class that is its one door
+import type { GoingPack } from "../../core/cache.ts";
 import type { ChunkSource } from "../../core/chunk_store.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
@@ -14,6 +15,7 @@ import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
 import { diskBytes } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
+import { nextToGo } from "./evict.ts";
 import { LazySync } from "./lazy_sync.ts";
 import { lateCheck } from "./late_check.ts";
 import { logPort } from "./log_port.ts";
@@ -23,7 +25,7 @@ import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
 import { openPackReader } from "./reader.ts";
 import type { SharedStore } from "./reader_options.ts";
-import { checkRoom, hasRoom, makeRoom, neededBytes } from "./room.ts";
+import { checkRoom, hasRoom, makeRoom, makeRoomAhead, neededBytes } from "./room.ts";
 import { Rounds } from "./rounds.ts";
 import type { PackTotals } from "./schema.ts";
 import { sealFull } from "./seal.ts";
@@ -71,6 +73,8 @@ export interface PackWriter extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<Verified>;
   /** Removes what no root reaches, and rewrites packs that are mostly dead. */
   gc(options: CollectOptions): Promise<Collected>;
+  /** Packs in the order in which they make room, at most so many. */
+  nextToGo(limit: number): GoingPack[];
   stats(): PackTotals & { readonly open_uploads: number };
   /** Places that failed their check and were not replaced since. */
   damaged(): QuarantineRow[];
@@ -202,6 +206,12 @@ class Writer implements PackWriter {
     return collected;
   }
 
+  nextToGo(limit: number): GoingPack[] {
+    return nextToGo(this.#pack).slice(0, limit).map(({ pack: { name, size, alive }, reason }) => {
+      return { pack: name, bytes: size, alive, reason };
+    });
+  }
+
   stats(): PackTotals & { open_uploads: number } {
     const { tables, holdings } = this.#pack;
     return { ...tables.totals, disk_bytes: diskBytes(this.#pack), open_uploads: holdings.open };
@@ -256,8 +266,12 @@ class Writer implements PackWriter {
 
   #sealSoon(): void {
     if (this.#closing) return;
-    this.#pack.jobs.run(() => sealFull(this.#pack)).catch((error) => {
+    const { jobs } = this.#pack;
+    jobs.run(() => sealFull(this.#pack)).catch((error) => {
       reportFailure(this.#pack, "seal", toCacheError(error, "pack.seal"));
+    });
+    jobs.run(() => makeRoomAhead(this.#pack)).catch((error) => {
+      reportFailure(this.#pack, "making room", packError(error, "make", "room"));
     });
   }
 

@@ -5,6 +5,7 @@ import type { Bytes } from "../../core/digest.ts";
 import { sha256 } from "../../core/digest.ts";
 import type { ObjectStore } from "../../core/object_store.ts";
 import type { DataRecord } from "../../core/record.ts";
+import { policy } from "../../policy/decide.ts";
 import { openFsStore } from "../../store/fs/fs_store.ts";
 import { MemoryObjectStore } from "../../store/memory.ts";
 import type { DamagedPlace } from "../../store/pack/damage.ts";
@@ -40,6 +41,7 @@ export async function openTestStore(
   const writer = await openPackWriter({
     dir,
     maxSize: undefined,
+    policy,
     reserve: () => undefined,
     report: (event) => events.push(event),
     onRetire: (segments) => readers[0]?.retire(segments),

@@ -188,7 +188,16 @@ const maintenance: Maintenance = {
       lost_blobs: [],
       problems: [],
     }),
-  gc: () => Promise.resolve({ segments_removed: 0, records_removed: 0, bytes_freed: 0 }),
+  gc: ({ dryRun = false } = {}) =>
+    Promise.resolve({
+      dry_run: dryRun,
+      segments_removed: 0,
+      records_removed: 0,
+      record_bytes: 0,
+      bytes_freed: 0,
+      packs: [],
+      next: [],
+    }),
 };
 
 function memoryTokens(): TokenAdmin {

@@ -5,6 +5,7 @@ import { answerChallenge } from "../../auth/identity.ts";
 import { openServerKey } from "../../auth/server_key.ts";
 import { openTokenStore } from "../../auth/token_store.ts";
 import type { TokenStore } from "../../auth/token_store.ts";
+import type { GcReport } from "../../core/cache.ts";
 import { systemClock } from "../../core/clock.ts";
 import { Counters } from "../../core/counters.ts";
 import { policy } from "../../policy/decide.ts";
@@ -30,7 +31,15 @@ export const CLEAN = {
   problems: [{ what: "nothing", where: "nowhere" }],
 };
 /** As {@linkcode CLEAN}. */
-export const FREED = { segments_removed: 1, records_removed: 2, bytes_freed: 3 };
+export const FREED: GcReport = {
+  dry_run: false,
+  segments_removed: 1,
+  records_removed: 2,
+  record_bytes: 4,
+  bytes_freed: 3,
+  packs: [{ pack: "0a".repeat(16), bytes: 9, alive: 2, reason: "only 22 % alive" }],
+  next: [],
+};
 
 /** A server that keeps its tokens in a folder. Disposing it stops it. */
 export interface TokenServer extends AsyncDisposable {

@@ -2,6 +2,7 @@
 import { Counters } from "../../core/counters.ts";
 import { openFsStore } from "../../store/fs/fs_store.ts";
 import { openPackWriter } from "../../store/pack/writer.ts";
+import { policy } from "../../policy/decide.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { metadataIndexSuite } from "./metadata_index.ts";
 import type { IndexSubject } from "./metadata_index.ts";
@@ -17,6 +18,7 @@ async function open(world: IndexWorld): Promise<IndexSubject> {
       dir: dir.path,
       objects,
       maxSize: undefined,
+      policy,
       segmentSize: 4096,
       reserve: () => undefined,
       clock: world.clock,
