@@ -10,6 +10,7 @@ import { Counters } from "../core/counters.ts";
 import { toCacheError } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
 import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
+import { RowsBehind } from "../core/rows_behind.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
@@ -37,6 +38,7 @@ import { describePackEvent } from "./pack_events.ts";
 import { areTokensLost, ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
+import { RowCommits } from "./row_commits.ts";
 import type { ServedThread } from "./writer_server.ts";
 
 /** The audit of a small store is small: it must not take the room of what is cached. */
@@ -115,9 +117,11 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   let lookAtIndex = () => {};
   // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
   let retire: PackReader["retire"] = () => {};
+  const rows = stack.use(new RowCommits({ clock, report: (error) => report(error.message) }));
   const packs = stack.use(
     await openPackWriter({
       dir: folder,
+      openRows: rows.open.of("packs"),
       objects,
       maxSize,
       policy,
@@ -137,11 +141,13 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       },
     }),
   );
+  const behind = new RowsBehind(rows.open.buffer, () => rows.now());
   const chunks = stack.use(
     openPackReader({
       store: { dir: folder },
       objects,
       counters,
+      behind,
       onDamage: (place) => packs.reportDamage(place),
     }),
   );
@@ -159,9 +165,11 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       clock,
       audit: { dir: paths.audit, limits: auditLimits(maxSize) },
       present,
+      openRows: rows.open.of("index"),
       report: alarm,
     }),
   );
+  rows.follow([packs, index]);
   audited = () => index.auditBytes();
   const context = { keys, seal: noSeal };
   const usage = stack.use(
@@ -196,6 +204,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     counters,
     maxBlobSize: options.maxBlobSize ?? MAX_BLOB_BYTES,
     filter: index.filter,
+    behind,
     known: new KnownBlobs(known.buffer),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => index.touchIds(ids, at),
@@ -229,9 +238,10 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),
       damaged: (place) => packs.reportDamage(place),
+      commitRows: () => void rows.now(),
     },
     threads,
-    known: { entries: index.filter.buffer, blobs: known.buffer },
+    known: { entries: index.filter.buffer, blobs: known.buffer, behind: rows.open.buffer },
     settleIn() {
       const { signal } = settling;
       const learnt = index.learn(signal);

@@ -11,6 +11,7 @@ import { systemClock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { KnownBlobs } from "../core/known_blobs.ts";
 import { KeyFilter } from "../core/key_filter.ts";
+import { RowsBehind } from "../core/rows_behind.ts";
 import { policy } from "../policy/decide.ts";
 import type { Handler } from "../server/deps.ts";
 import { createHandler } from "../server/handler.ts";
@@ -60,10 +61,12 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   const port = stack.use(
     new WriterClient(options.writer, { onRetire: (segments) => chunks.retire(segments) }),
   );
+  const behind = new RowsBehind(options.known.behind, () => port.commitRows());
   const chunks = stack.use(openPackReader({
     store: { dir: config.dir },
     objects,
     counters,
+    behind,
     onDamage: (place) => port.damaged(place),
   }));
   const keys = openDomainKey(config.dir);
@@ -76,6 +79,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     counters,
     maxBlobSize: config.maxBlobSize,
     filter: new KeyFilter(options.known.entries),
+    behind,
     known: new KnownBlobs(options.known.blobs),
     recordTotals: () => chunks.totals(),
     forwardTouch: (ids, at) => port.touchEntries(ids, at),

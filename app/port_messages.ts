@@ -15,6 +15,7 @@ export type PortRequest =
   | { readonly type: "abort"; readonly call: number; upload: string }
   | { readonly type: "touch"; kind: DataKind; ids: Bytes[] }
   | { readonly type: "touch_entries"; ids: EntryId[]; at: number }
+  | { readonly type: "commit_rows" }
   | { readonly type: "damage"; place: DamagedPlace }
   | { readonly type: "call"; readonly call: number; operation: string; argument: unknown };
 

@@ -54,7 +54,11 @@ function world(count: number) {
     onUsage() {},
     engine: {
       counters,
-      known: { entries: new SharedArrayBuffer(0), blobs: new SharedArrayBuffer(0) },
+      known: {
+        entries: new SharedArrayBuffer(0),
+        blobs: new SharedArrayBuffer(0),
+        behind: new SharedArrayBuffer(0),
+      },
       serveThread(port) {
         served++;
         return {

@@ -8,6 +8,7 @@ import type { EntryId } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { KnownBlobs } from "../core/known_blobs.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
+import type { RowsBehind } from "../core/rows_behind.ts";
 import type { IndexQueries, Present } from "../index/contract.ts";
 import { openIndexReader } from "../index/open.ts";
 import { Blocks } from "../store/cas/blocks.ts";
@@ -33,6 +34,8 @@ export interface ThreadStackOptions {
   readonly maxBlobSize: number;
   /** The writer's: entries that it excludes are not looked for. */
   readonly filter: KeyFilter;
+  /** Whether rows of the writer are still open. */
+  readonly behind: RowsBehind;
   /** The writer's table of blobs. Default: all of them are looked for. */
   readonly known?: KnownBlobs | undefined;
   recordTotals(): RecordTotals;
@@ -62,6 +65,7 @@ export function openThreadStack(options: ThreadStackOptions): ThreadStack {
     seal: noSeal,
     present,
     filter: options.filter,
+    behind: options.behind,
     report: options.report,
     forwardTouch: options.forwardTouch,
   });

@@ -19,12 +19,14 @@ export interface WorkerConfig {
   readonly started: number;
 }
 
-/** What the writer knows of ids, for all threads: the memory of shared tables. */
+/** What the writer tells all threads: the memory of shared tables. */
 export interface KnownBuffers {
   /** Of a `KeyFilter`. */
   readonly entries: SharedArrayBuffer;
   /** Of `KnownBlobs`. */
   readonly blobs: SharedArrayBuffer;
+  /** Of `RowsBehind`. */
+  readonly behind: SharedArrayBuffer;
 }
 
 /** To a serving thread. */

@@ -94,6 +94,12 @@ export class WriterClient implements WriterPort {
     this.#tell({ type: "damage", place });
   }
 
+  /** Asks for a commit of open rows, which is not waited for; tells whether it could be asked. */
+  commitRows(): boolean {
+    this.#tell({ type: "commit_rows" });
+    return !this.#closed;
+  }
+
   /** Asks for rare work on the writer's thread; see `writer_server.ts` for the operations. */
   async call<T>(operation: string, argument: unknown): Promise<T> {
     return await this.#ask({ type: "call", operation, argument }) as T;

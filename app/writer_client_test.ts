@@ -66,6 +66,7 @@ function connect(): Connected {
     writer,
     touchEntries: (ids, at) => void touched.push({ ids, at }),
     damaged: (place) => void places.push(place),
+    commitRows: () => void touched.push({ ids: [], at: 0 }),
     operations: { double: (n) => Promise.resolve(Number(n) * 2) },
   });
   const client = new WriterClient(port2, { onRetire: (segments) => void retired.push(segments) });

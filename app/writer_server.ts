@@ -13,6 +13,8 @@ export interface WriterServices {
   readonly writer: WriterPort;
   touchEntries(ids: readonly EntryId[], at: number): void;
   damaged(place: DamagedPlace): void;
+  /** Commits rows that are open, for somebody who waits for it. */
+  commitRows(): void;
   /** Rare work, by name. */
   readonly operations: Readonly<Record<string, (argument: unknown) => Promise<unknown>>>;
 }
@@ -74,6 +76,7 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
     if (request.type === "touch") return services.writer.touch(request.kind, request.ids);
     if (request.type === "touch_entries") return services.touchEntries(request.ids, request.at);
     if (request.type === "damage") return services.damaged(request.place);
+    if (request.type === "commit_rows") return services.commitRows();
     const { call } = request;
     work(request).then(
       (result) => answer({ type: "done", call, result }),

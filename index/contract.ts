@@ -11,6 +11,7 @@ import type { KnownBlobsWriter } from "../core/known_blobs.ts";
 import type { LateCheck } from "../core/late_check.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
+import type { OpenRows, RowsBehind } from "../core/rows_behind.ts";
 import type { AuditLimits } from "./audit/trail.ts";
 
 /**
@@ -119,6 +120,8 @@ export interface IndexWriterOptions extends WritingIndexOptions {
   readonly log: LogPort;
   /** Where the audit is kept. Default: nowhere, and nothing is noted for it. */
   readonly audit?: { readonly dir: string; readonly limits: AuditLimits } | undefined;
+  /** Lets transactions of new rows stay open for a while. Default: each is committed at once. */
+  readonly openRows?: OpenRows | undefined;
   /** Bytes of a file up to which it is checked before it is used. Default 64 MiB. */
   readonly checkFirstBytes?: number | undefined;
   /** Hears of what went wrong and was mended: a damaged file set aside, touches that failed. */
@@ -131,6 +134,8 @@ export interface IndexReaderOptions extends IndexOptions {
   readonly path: string;
   /** Hears of rows that cannot be read; they are misses. Default: nobody does. */
   readonly report?: ((error: CacheError) => void) | undefined;
+  /** Knows whether rows of the writer are still open. Default: none ever are. */
+  readonly behind?: RowsBehind | undefined;
   /** The writer's filter: what it excludes is not looked for. Default: everything is. */
   readonly filter?: KeyFilter | undefined;
   /** Takes uses to the writer; must not wait. Default: they are forgotten. */
@@ -184,6 +189,8 @@ export interface IndexWriter extends EntryIndex {
    * small steps.
    */
   tell(known: KnownBlobsWriter, signal: AbortSignal): Promise<void>;
+  /** Commits rows that are open. @throws {CacheError} when the tables do not take them now */
+  commitRows(): void;
   /** Bytes of the audit's files. */
   auditBytes(): number;
   /** Cuts damage out of the audit's files. @throws {CacheError} what the system threw */

@@ -13,6 +13,7 @@ import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
+import type { OpenRows } from "../../core/rows_behind.ts";
 import type { PlainRecord } from "../../core/record.ts";
 import { MAX_REPLACEMENTS } from "../contract.ts";
 import { translated } from "./errors.ts";
@@ -69,16 +70,29 @@ export interface Changes {
   namespaces(): { readonly no: number; readonly name: string }[];
   /**
    * Runs `work` in one transaction and commits, or changes nothing.
+   *
+   * `adds`: it only adds rows where nothing stood. It may then stay open until a later one is
+   * committed, see {@linkcode OpenRows}; when that fails, all of them are gone from the tables and
+   * `state` is what it was before them, so that the log has to be replayed from there.
    * @throws {CacheError} what SQLite threw, translated
    */
-  transaction<T>(work: (transaction: Transaction) => T): T;
+  transaction<T>(work: (transaction: Transaction) => T, options?: { adds?: boolean }): T;
+  /** Commits what is open. @throws {CacheError} as `transaction` */
+  commit(): void;
 }
+
+/** What may be open: a commit of so much takes about 10 ms. */
+const MAX_OPEN = { records: 1024, bytes: 4 * 1024 * 1024 };
 
 /** Bytes of a visible blob's row in a log that is written anew. */
 const VISIBLE_BYTES = BLOB_ROW_BYTES;
 
 /** Prepares all statements that change something. */
-export function prepareChanges(db: DatabaseSync, context: RecordContext): Changes {
+export function prepareChanges(
+  db: DatabaseSync,
+  context: RecordContext,
+  openRows?: OpenRows,
+): Changes {
   const begin = db.prepare(`BEGIN IMMEDIATE`);
   const commit = db.prepare(`COMMIT`);
   const rollback = db.prepare(`ROLLBACK`);
@@ -103,6 +117,8 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const toTell: { readonly no: number; readonly change: VisibleChange }[] = [];
   let watcher: KnownBlobsWriter | undefined;
   let state = translated("index.open", () => readState(db));
+  /** As of the last commit. */
+  let committed = state;
 
   /** Takes a version that goes out of the totals. */
   function uncount(next: IndexState, id: EntryId): boolean {
@@ -155,10 +171,18 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     replacements.forget(id);
   }
 
-  function transaction<T>(work: (transaction: Transaction) => T): T {
+  function mayStayOpen(next: IndexState): boolean {
+    return openRows !== undefined && next.sequence - committed.sequence < MAX_OPEN.records &&
+      next.logBytes - committed.logBytes < MAX_OPEN.bytes && openRows.mayWait();
+  }
+
+  function transaction<T>(
+    work: (transaction: Transaction) => T,
+    { adds = false }: { adds?: boolean } = {},
+  ): T {
     const next: IndexState = { ...state };
     return translated("index.write", () => {
-      begin.run();
+      if (!db.isTransaction) begin.run();
       try {
         const result = work({
           state: next,
@@ -169,11 +193,18 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
           forget: (id, key) => forget(next, id, key),
         });
         writeState(next);
-        commit.run();
+        const staysOpen = adds && mayStayOpen(next);
+        if (staysOpen) openRows!.opened();
+        else commit.run();
         state = next;
+        if (!staysOpen) {
+          committed = state;
+          openRows?.committed();
+        }
         tell();
         return result;
       } catch (error) {
+        state = committed;
         numbers.clear();
         // SQLite itself rolls back after some errors, such as a full disk.
         if (db.isTransaction) rollback.run();
@@ -204,6 +235,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     replacementsOf: (id) => replacements.of(id),
     namespaces: () => numbers.namespaces(),
     transaction,
+    commit: () => void (db.isTransaction && transaction(() => {})),
   };
 }
 

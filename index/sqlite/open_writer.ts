@@ -80,7 +80,7 @@ async function bringUp(
 ): Promise<Pick<WriterParts, "db" | "queries" | "changes">> {
   try {
     const queries = prepareQueries(db, context);
-    const changes = prepareChanges(db, context);
+    const changes = prepareChanges(db, context, options.openRows);
     setTrust(db, "open");
     await replay({
       log: options.log,

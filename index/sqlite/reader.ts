@@ -46,6 +46,7 @@ class SqliteReader implements IndexReader {
       context,
       present: options.present,
       filter: options.filter,
+      behind: options.behind,
       damaged: options.report ?? (() => {}),
     });
   }

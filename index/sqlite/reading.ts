@@ -7,6 +7,7 @@ import type { Entry, EntryId, EntryKey } from "../../core/entry.ts";
 import { CacheError, isKind } from "../../core/errors.ts";
 import type { KeyFilter } from "../../core/key_filter.ts";
 import type { RangeSummary, ScanItem, ScanOptions, Visibility } from "../../core/metadata_index.ts";
+import type { RowsBehind } from "../../core/rows_behind.ts";
 import type { IndexTotals, Present } from "../contract.ts";
 import { matchesFacts, matchesKey, scanFilter } from "../scan_filter.ts";
 import type { ScanFilter } from "../scan_filter.ts";
@@ -26,6 +27,8 @@ export interface ReadingOptions {
   readonly present: Present;
   /** Knows ids that are not in the tables. */
   readonly filter?: KeyFilter | undefined;
+  /** Knows whether rows are still open that this connection does not see. */
+  readonly behind?: RowsBehind | undefined;
   /** Hears of what cannot be read. */
   readonly damaged: (error: CacheError) => void;
 }
@@ -41,10 +44,17 @@ export class Reading {
     const { queries } = options;
     this.visibility = {
       find: (namespace, digests) =>
-        this.#ask("index.find", () => queries.visibleSizes(namespace, digests)),
-      numberOf: (namespace) => this.#ask("index.find", () => queries.namespaceNo(namespace)),
-      list: (namespace, after, limit) =>
-        this.#ask("index.list", () => queries.visibleAfter(namespace, after, limit)),
+        this.#look(
+          "index.find",
+          () => queries.visibleSizes(namespace, digests),
+          (sizes) => sizes.includes(undefined),
+        ),
+      numberOf: (namespace) =>
+        this.#look("index.find", () => queries.namespaceNo(namespace), isUndefined),
+      list: (namespace, after, limit) => {
+        this.#bringIn();
+        return this.#ask("index.list", () => queries.visibleAfter(namespace, after, limit));
+      },
     };
   }
 
@@ -68,6 +78,7 @@ export class Reading {
     const filter = scanFilter(options);
     let left = filter.limit;
     if (left === 0) return;
+    this.#bringIn();
     const pages = this.#inOrder(filter);
     for (const item of pages) {
       throwIfAborted(options.signal);
@@ -82,6 +93,7 @@ export class Reading {
   }
 
   summarize(namespace: string, scope: string, prefix: string): RangeSummary {
+    this.#bringIn();
     return this.#ask(
       "index.summarize",
       () => this.#options.queries.summarize(namespace, scope, prefix),
@@ -89,13 +101,14 @@ export class Reading {
   }
 
   totals(): IndexTotals {
+    this.#bringIn();
     return this.#ask("index.totals", () => this.#options.queries.totals());
   }
 
   /** The stored version, complete or not; `undefined` also for a row that cannot be read. */
   version(id: EntryId): ScanItem | undefined {
     try {
-      return this.#ask("index.get", () => this.#options.queries.version(id));
+      return this.#look("index.get", () => this.#options.queries.version(id), isUndefined);
     } catch (error) {
       // A miss; it was reported, and the next start makes the file anew.
       if (!isDamage(error)) throw error;
@@ -182,6 +195,18 @@ export class Reading {
     return blobs.length === 0 || await this.#options.present(namespace, blobs);
   }
 
+  /** Asks for one thing; not found, it is looked for again where rows were open. */
+  #look<T>(operation: string, question: () => T, isMiss: (answer: T) => boolean): T {
+    const { behind } = this.#options;
+    const ask = () => this.#ask(operation, question);
+    return behind ? behind.look("index", ask, isMiss) : ask();
+  }
+
+  /** Before what is asked of many rows. */
+  #bringIn(): void {
+    this.#options.behind?.bringIn("index");
+  }
+
   #ask<T>(operation: string, question: () => T): T {
     if (this.#closed) throw closedError(operation);
     try {
@@ -191,6 +216,10 @@ export class Reading {
       throw error;
     }
   }
+}
+
+function isUndefined(answer: unknown): boolean {
+  return answer === undefined;
 }
 
 function misnamed(): CacheError {

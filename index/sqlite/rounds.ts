@@ -4,8 +4,7 @@ import type { RecordContext } from "../../codec/entry_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import type { Background } from "../../core/background.ts";
 import type { Clock } from "../../core/clock.ts";
-import { toCacheError } from "../../core/errors.ts";
-import type { CacheError } from "../../core/errors.ts";
+import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { KeyFilter } from "../../core/key_filter.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
 import type { IndexBatch, IndexCommit } from "../contract.ts";
@@ -56,6 +55,7 @@ export class Rounds {
   #exclusive: Promise<unknown> = Promise.resolve();
   #running = false;
   #behind = false;
+  #mending: Promise<void> | undefined;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -82,9 +82,37 @@ export class Rounds {
     return done.promise;
   }
 
-  /** Runs `work` between two rounds, with the tables at the end of the log. */
+  /**
+   * Commits rows that are open. When it throws, the tables have lost them: the next round, or the
+   * next call of this, takes them from the log again.
+   */
+  commitRows(): void {
+    if (this.#behind && !this.#running) {
+      // Nobody writes, who would have them brought up.
+      this.#mending ??= this.#afterOthers(() => this.#catchUp())
+        .catch(() => {}) // tried again by the next call
+        .finally(() => this.#mending = undefined);
+      throw new CacheError("unavailable", "Cannot commit rows: the log is read for them first", {
+        operation: "index.commit",
+        retry: "temporary",
+      });
+    }
+    this.#commitRows();
+  }
+
+  #commitRows(): void {
+    try {
+      this.#options.changes.commit();
+    } catch (error) {
+      this.#behind = true;
+      throw error;
+    }
+  }
+
+  /** Runs `work` between two rounds, with the tables at the end of the log and no rows open. */
   alone<T>(work: () => Promise<T>): Promise<T> {
     return this.#afterOthers(async () => {
+      this.#commitRows();
       await this.#catchUp();
       return await work();
     });
@@ -161,10 +189,11 @@ export class Rounds {
     const { trail, changes: { state } } = this.#options;
     const position = await this.#options.log.append(records);
     trail?.append(this.#rows(decided, state.position));
+    const adds = decided.every(({ changes }) => changes.every(({ change }) => change.fresh));
     this.#options.changes.transaction((transaction) => {
       this.#count(records, { transaction, position });
       for (const { changes } of decided) this.#apply(changes, transaction);
-    });
+    }, { adds });
     this.#behind = false;
   }
 

@@ -106,10 +106,13 @@ export class SqliteWriter implements IndexWriter {
     this.#touches = new TouchBuffer({
       clock: options.clock,
       background: this.#background,
-      store: (uses) =>
+      store: (uses) => {
+        // Of its own: what it throws must not take rows with it that it knows nothing of.
+        this.#rounds.commitRows();
         this.#changes.transaction((transaction) => {
           for (const { id, at } of uses) transaction.noteUse(id, at);
-        }),
+        });
+      },
     });
   }
 
@@ -130,6 +133,9 @@ export class SqliteWriter implements IndexWriter {
   }
   indexId(): string {
     return this.#indexId;
+  }
+  commitRows(): void {
+    if (this.#db.isOpen) this.#rounds.commitRows();
   }
   auditBytes(): number {
     return this.#trail?.bytes ?? 0;
@@ -244,6 +250,11 @@ export class SqliteWriter implements IndexWriter {
     this.#learning.abort();
     await this.#rounds.idle();
     try {
+      this.commitRows();
+    } catch (error) {
+      this.#options.report(toCacheError(error, "index.close")); // the log has them
+    }
+    try {
       this.#touches.close();
     } catch (error) {
       this.#options.report(toCacheError(error, "index.close")); // uses are only hints
@@ -310,6 +321,7 @@ export class SqliteWriter implements IndexWriter {
     if (this.#damaged) return;
     this.#damaged = true;
     try {
+      this.#rounds.commitRows();
       setTrust(this.#db, "damaged");
     } catch (failure) {
       this.#options.report(sqliteError(failure, "index.damage"));

@@ -4,19 +4,22 @@ import type { Bytes } from "../../core/digest.ts";
 import type { DataKind } from "../../core/record.ts";
 import { inOneRead } from "../../core/one_read.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
+import type { RowsBehind } from "../../core/rows_behind.ts";
 import { packError } from "./errors.ts";
 import type { Place, SegmentRow } from "./places.ts";
 
-/** What a reader asks the tables; every answer is that of the last commit. */
+/** What a reader asks the tables; every answer is that of the last commit or of a later one. */
 export class LookUp {
   readonly #db: DatabaseSync;
   readonly #place: StatementSync;
   readonly #has: StatementSync;
   readonly #segment: StatementSync;
   readonly #meta: StatementSync;
+  readonly #behind: RowsBehind | undefined;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, behind?: RowsBehind) {
     this.#db = db;
+    this.#behind = behind;
     this.#place = db.prepare(
       "SELECT segment, offset, stored, raw, codec FROM location WHERE kind = ? AND id = ?",
     );
@@ -28,7 +31,8 @@ export class LookUp {
   }
 
   place(kind: DataKind, id: Bytes): Place | undefined {
-    return this.#ask(() => this.#place.get(KIND_NUMBER[kind], id)) as Place | undefined;
+    const question = () => this.#place.get(KIND_NUMBER[kind], id) as Place | undefined;
+    return this.#ask(question, (place) => place === undefined);
   }
   /** Places of many records, all as one commit left them. */
   places(kind: DataKind, wanted: readonly { readonly id: Bytes }[]): (Place | undefined)[] {
@@ -38,8 +42,7 @@ export class LookUp {
         this.#db,
         wanted.length,
         () => wanted.map(({ id }) => this.#place.get(number, id) as Place | undefined),
-      )
-    );
+      ), (places) => places.includes(undefined));
   }
   has(kind: DataKind, ids: readonly Bytes[]): boolean[] {
     const number = KIND_NUMBER[kind];
@@ -48,8 +51,7 @@ export class LookUp {
         this.#db,
         ids.length,
         () => ids.map((id) => this.#has.get(number, id) !== undefined),
-      )
-    );
+      ), (all) => all.includes(false));
   }
   segment(number: number): Pick<SegmentRow, "number" | "name" | "area" | "state"> | undefined {
     return this.#ask(() => this.#segment.get(number)) as
@@ -61,9 +63,14 @@ export class LookUp {
     return this.#ask(() => this.#meta.get("unclean_start")?.["value"]) === 1;
   }
 
-  #ask<T>(question: () => T): T {
+  /** Has the writer commit what waits, before totals are read. */
+  bringIn(): void {
+    this.#behind?.bringIn("packs");
+  }
+
+  #ask<T>(question: () => T, isMiss: (answer: T) => boolean = () => false): T {
     try {
-      return question();
+      return this.#behind ? this.#behind.look("packs", question, isMiss) : question();
     } catch (error) {
       throw packError(error, "look up", "records");
     }

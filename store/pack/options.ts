@@ -5,6 +5,7 @@ import type { Counters } from "../../core/counters.ts";
 import type { CacheError } from "../../core/errors.ts";
 import type { ObjectStore } from "../../core/object_store.ts";
 import type { Policy } from "../../core/policy.ts";
+import type { OpenRows } from "../../core/rows_behind.ts";
 import type { FaultHook } from "./faults.ts";
 import type { QuarantineRow } from "./tables.ts";
 
@@ -67,6 +68,8 @@ export interface PackWriterOptions {
   readonly durability?: Durability | undefined;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Lets transactions of new rows stay open for a while. Default: each is committed at once. */
+  readonly openRows?: OpenRows | undefined;
   /** Checks SHA-256 of every chunk when it is moved. Default: only its CRC-32. */
   readonly verifyReads?: boolean | undefined;
   /** Bytes of other tables that count as this store's. Default: 0. */

@@ -67,7 +67,7 @@ class Reader implements PackReader {
   constructor(options: PackReaderOptions, shared: SharedStore, close: () => void) {
     this.#options = options;
     this.#db = shared.db;
-    this.#lookUp = new LookUp(shared.db);
+    this.#lookUp = new LookUp(shared.db, options.behind);
     this.#descriptors = new Descriptors({ files: shared.files, objects: options.objects });
     this.#close = close;
     this.#names = new NameCheck(options.verify, this.#lookUp.uncleanStart());
@@ -120,6 +120,7 @@ class Reader implements PackReader {
     return this.#options.counters.get("losses");
   }
   totals(): PackTotals {
+    this.#lookUp.bringIn();
     return readTotals(this.#db);
   }
   scrub(): ScrubStatus | undefined {

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Counters } from "../../core/counters.ts";
 import type { ObjectStore } from "../../core/object_store.ts";
+import type { RowsBehind } from "../../core/rows_behind.ts";
 import type { DamagedPlace } from "./damage.ts";
 import type { SegmentFiles } from "./segment_files.ts";
 
@@ -23,6 +24,8 @@ export interface PackReaderOptions {
    * an unclean stop and whenever it comes from a far medium. Default: `auto`.
    */
   readonly verify?: "auto" | "always" | undefined;
+  /** Knows whether rows of the writer are still open. Default: none ever are. */
+  readonly behind?: RowsBehind | undefined;
   /** Hears of places that failed their check, to hand them to the writer. */
   readonly onDamage?: ((place: DamagedPlace) => void) | undefined;
 }

@@ -183,7 +183,7 @@ function apply(pack: Pack, heard: readonly Heard[]): void {
       }
       tables.setDiskBytes(diskBytes(pack));
       pack.fault("commit.in_tables");
-    }, { durable });
+    }, { durable, adds: !durable });
     for (const holding of kept) holding.state = "kept";
   } catch (thrown) {
     const error = packError(thrown, "commit", "rows of records");

@@ -57,6 +57,8 @@ export async function collectGarbage(
 ): Promise<Collected> {
   const cutoff = Math.floor((pack.options.clock.now() - options.grace) / 1000);
   const { db } = pack.tables;
+  // What is marked stands in a table of this connection, which a failed transaction would undo.
+  using _closed = pack.tables.closed();
   db.exec(
     "CREATE TEMP TABLE IF NOT EXISTS live (kind INTEGER, id BLOB, PRIMARY KEY (kind, id)) WITHOUT ROWID",
   );

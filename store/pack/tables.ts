@@ -5,6 +5,7 @@ import { kindOfNumber } from "../../codec/record.ts";
 import type { SegmentKind } from "../../codec/segment.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
+import type { OpenRows } from "../../core/rows_behind.ts";
 import { eachIn } from "../../core/id_pages.ts";
 import type { PackFacts } from "../../core/policy.ts";
 import type { DataKind } from "../../core/record.ts";
@@ -14,6 +15,9 @@ import { recordBytes } from "./places.ts";
 import { readTotals } from "./schema.ts";
 import type { PackTotals } from "./schema.ts";
 import { SQL } from "./sql.ts";
+
+/** Rows after which a transaction is committed: a commit of so many takes about 5 ms. */
+const MAX_OPEN_ROWS = 1024;
 
 /** A record as its row has it. */
 export interface LocatedRecord extends Place {
@@ -51,13 +55,22 @@ export class Tables {
   /** The totals that a transaction which fails goes back to. */
   #before: PackTotals;
   #inside = false;
+  /** Rows of rounds that were over before their transaction was committed. */
+  #open: LocatedRecord[] = [];
+  /** Whether a failure has taken them away, so that they have to be inserted again. */
+  #rolledBack = false;
+  /** The totals of the last commit. */
+  #committed: PackTotals;
+  #holds = 0;
+  /** Lets rounds leave their transaction open. Default: none does. */
+  openRows: OpenRows | undefined;
   /** Told of chunks that come and go, as soon as a transaction holds. */
   known: KnownBlobsWriter | undefined;
   readonly #toTell: ((known: KnownBlobsWriter) => void)[] = [];
 
   constructor(db: DatabaseSync) {
     this.db = db;
-    this.#totals = this.#before = readTotals(db);
+    this.#totals = this.#before = this.#committed = readTotals(db);
   }
 
   /** The totals as of the last commit, or as changed by the transaction that is running. */
@@ -68,22 +81,33 @@ export class Tables {
   /**
    * Runs `change` in one transaction: all of it or nothing. `durable` also waits for the disk;
    * without it the change may be lost with the power, and is found again in the segments.
+   *
+   * `adds`: it only inserts records that stand in a segment behind what the committed tables know
+   * of it. It may then stay open until a later one is committed, see {@linkcode OpenRows}. What a
+   * failure takes away of such rows is inserted again by the next transaction.
    */
-  transaction<T>(change: () => T, options: { durable?: boolean } = {}): T {
+  transaction<T>(change: () => T, options: { durable?: boolean; adds?: boolean } = {}): T {
     if (this.#inside) throw new TypeError("Cannot begin a transaction within another");
-    const before = this.#before = this.#totals;
-    if (options.durable) this.db.exec("PRAGMA synchronous = FULL");
+    if (options.durable) {
+      this.commit();
+      this.db.exec("PRAGMA synchronous = FULL");
+    }
+    const acknowledged = this.#open.length;
     this.#inside = true;
     try {
-      this.db.exec("BEGIN IMMEDIATE");
+      this.#begin();
+      const before = this.#before = this.#totals;
       const result = change();
       this.#flushTotals(before);
-      this.db.exec("COMMIT");
+      if (options.adds && this.#mayStayOpen()) this.openRows!.opened();
+      else this.#end();
       for (const tell of this.#toTell) tell(this.known!);
       return result;
     } catch (error) {
-      this.#totals = before;
+      this.#totals = this.#committed;
       this.#shifts.clear();
+      this.#open.length = acknowledged;
+      this.#rolledBack = acknowledged > 0;
       // SQLite has rolled back by itself after some errors (a full disk).
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       throw error;
@@ -92,6 +116,46 @@ export class Tables {
       this.#inside = false;
       if (options.durable) this.db.exec("PRAGMA synchronous = NORMAL");
     }
+  }
+
+  /** Commits what is open. @throws what SQLite throws; nothing is lost then */
+  commit(): void {
+    if (this.#inside || (!this.db.isTransaction && !this.#rolledBack)) return;
+    this.transaction(() => {});
+  }
+
+  /** Until the result is disposed of, each transaction is committed at once. */
+  closed(): Disposable {
+    this.commit();
+    this.#holds++;
+    return { [Symbol.dispose]: () => void this.#holds-- };
+  }
+
+  #begin(): void {
+    if (this.db.isTransaction) return;
+    this.db.exec("BEGIN IMMEDIATE");
+    if (!this.#rolledBack) return;
+    const before = this.#before = this.#totals;
+    const lost = this.#open;
+    this.#open = [];
+    try {
+      for (const record of lost) this.insert(record);
+      this.#flushTotals(before);
+    } finally {
+      this.#open = lost;
+    }
+  }
+  #end(): void {
+    this.db.exec("COMMIT");
+    this.#committed = this.#totals;
+    this.#open = [];
+    this.#rolledBack = false;
+    this.openRows?.committed();
+  }
+  #mayStayOpen(): boolean {
+    return this.openRows !== undefined && this.#holds === 0 && !this.#rolledBack &&
+      this.#open.length < MAX_OPEN_ROWS && this.#totals.quarantined === 0 &&
+      this.openRows.mayWait();
   }
 
   find(kind: DataKind, id: Uint8Array): (Place & { readonly used: number }) | undefined {
@@ -112,6 +176,7 @@ export class Tables {
     const number = KIND_NUMBER[kind];
     const run = this.#run("insert", number, id, segment, offset, stored, raw, codec, used);
     if (run.changes === 0) return false;
+    if (this.openRows) this.#open.push(record);
     this.#count(record, 1);
     this.#shift(segment, recordBytes(record), 1, used);
     if (this.known && kind === "chunk") this.#toTell.push((known) => known.locate(id));

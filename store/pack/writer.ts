@@ -84,6 +84,8 @@ export interface PackWriter extends AsyncDisposable {
   forgetDamage(): void;
   /** Looks at a place that a reader found damaged; if it is, the record becomes a miss. */
   reportDamage(place: DamagedPlace): void;
+  /** Commits rows that are open. @throws {CacheError} when the tables do not take them now */
+  commitRows(): void;
   /** Writes all noted uses to the tables. */
   flushTouches(): void;
   /** Ends the active data segment now, and resolves when all that is full is sealed. */
@@ -123,6 +125,7 @@ class Writer implements PackWriter {
     this.#pack = pack;
     this.#rounds = new Rounds(pack);
     const { db } = pack.tables;
+    pack.tables.openRows = pack.options.openRows;
     this.shared = { db, files: pack.files };
     const { objects, counters } = pack.options;
     this.#reader = openPackReader({ store: { shared: this.shared }, objects, counters });
@@ -179,6 +182,14 @@ class Writer implements PackWriter {
       flushTouches(this.#pack);
     } catch (error) {
       throw packError(error, "write", "uses of records");
+    }
+  }
+
+  commitRows(): void {
+    try {
+      if (this.#pack.tables.db.isOpen) this.#pack.tables.commit();
+    } catch (error) {
+      throw packError(error, "commit", "rows of records");
     }
   }
 

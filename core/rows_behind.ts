@@ -1,0 +1,111 @@
+/**
+ * Rows that are acknowledged while their transaction is still open: log and segments have them on
+ * the disk, and connections other than the writer's do not see them yet. What all threads share is
+ * how many times rows were left open, and up to which of those they were committed.
+ */
+
+/** Whose rows. */
+export type Tables = "packs" | "index";
+
+/** Changes with each attempt to commit. */
+const TURN = 0;
+/** For each of the tables: rounds that were left open, and those of them that were committed. */
+const OPENED: Readonly<Record<Tables, number>> = { packs: 1, index: 3 };
+const WORDS = 8;
+/** Milliseconds that a look-up waits for a commit; then it is answered as the tables are. */
+const LONGEST_WAIT_MS = 5000;
+/** Milliseconds after a look-up had to wait, in which no further rows are left open. */
+const CALM_MS = 1000;
+
+/** How the writer of some tables leaves rows open. */
+export interface OpenRows {
+  /** Whether a round that only adds rows may leave its transaction open. */
+  mayWait(): boolean;
+  /** Rows were left open. To be called before they are acknowledged. */
+  opened(): void;
+  /** No rows are open any more: all of them were committed. */
+  committed(): void;
+}
+
+/** As the one writer has it. */
+export class RowsBehindWriter {
+  /** For {@linkcode RowsBehind} of any thread. */
+  readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(WORDS * 4);
+  readonly #words = new Int32Array(this.buffer);
+  readonly #now: () => number;
+  readonly #onOpened: () => void;
+  #asked = -Infinity;
+
+  /** `now` in milliseconds, of which only differences count; `onOpened` sees to a commit soon. */
+  constructor(options: { now: () => number; onOpened: () => void }) {
+    this.#now = options.now;
+    this.#onOpened = options.onOpened;
+  }
+
+  /** The part of one writer. */
+  of(tables: Tables): OpenRows {
+    const at = OPENED[tables];
+    return {
+      mayWait: () => this.#now() - this.#asked >= CALM_MS,
+      opened: () => {
+        Atomics.add(this.#words, at, 1);
+        this.#onOpened();
+      },
+      committed: () => void Atomics.store(this.#words, at + 1, this.#words[at]!),
+    };
+  }
+
+  /** A look-up waits for open rows: for a while there should be none. */
+  noteAsked(): void {
+    this.#asked = this.#now();
+  }
+
+  /** An attempt to commit is over: wakes those who wait for it. */
+  tried(): void {
+    Atomics.add(this.#words, TURN, 1);
+    Atomics.notify(this.#words, TURN);
+  }
+}
+
+/**
+ * As a connection has it that is not the writer's. Rows are only left open where nothing stood
+ * before, so that an answer that was found is always right, and only a miss is asked about again.
+ */
+export class RowsBehind {
+  readonly #words: Int32Array;
+  readonly #ask: () => boolean;
+
+  /**
+   * `ask` has the writer commit: on its own thread before it returns, from another one soon, which
+   * is waited for. It tells whether there is still a writer.
+   */
+  constructor(buffer: SharedArrayBuffer, ask: () => boolean) {
+    this.#words = new Int32Array(buffer);
+    this.#ask = ask;
+  }
+
+  /** Looks, and looks again if nothing was found while rows were open. */
+  look<T>(tables: Tables, question: () => T, isMiss: (answer: T) => boolean): T {
+    const committed = Atomics.load(this.#words, OPENED[tables] + 1);
+    const answer = question();
+    if (!isMiss(answer)) return answer;
+    // What was opened before now and committed before the look was seen by it.
+    if (Atomics.load(this.#words, OPENED[tables]) === committed) return answer;
+    this.bringIn(tables);
+    return question();
+  }
+
+  /** Has all rows committed that were acknowledged before this call. */
+  bringIn(tables: Tables): void {
+    const words = this.#words;
+    const at = OPENED[tables];
+    const wanted = Atomics.load(words, at);
+    const isIn = () => ((Atomics.load(words, at + 1) - wanted) | 0) >= 0;
+    if (isIn()) return;
+    const turn = Atomics.load(words, TURN);
+    if (!this.#ask()) return;
+    while (!isIn() && Atomics.load(words, TURN) === turn) {
+      if (Atomics.wait(words, TURN, turn, LONGEST_WAIT_MS) === "timed-out") return;
+    }
+  }
+}
