@@ -16,7 +16,7 @@ export const MAX_BLOB_BYTES = 10 * 1024 * 1024 * 1024;
 export const RELAXED_SYNC_MS = 1000;
 
 /** Milliseconds that rows of acknowledged writes may wait for their transaction to be committed. */
-export const OPEN_ROWS_MS = 100;
+export const OPEN_ROWS_MS = 500;
 
 /** Bytes of a raw request path; longer is refused before it is looked at. */
 export const MAX_PATH_BYTES = 8 * 1024;

@@ -40,7 +40,7 @@ export function readState(db: DatabaseSync): IndexState {
 export function stateWriter(db: DatabaseSync): (state: IndexState) => void {
   const update = db.prepare(
     `UPDATE state SET sequence = ?, entries = ?, blobs = ?, logical_bytes = ?, live_bytes = ?,
-       log_bytes = ?, segment = ?, offset = ?, hlc = ?`,
+       log_bytes = ?, segment = ?, offset = ?, hlc = ? WHERE one = 1`,
   );
   return (state) => {
     const { segment, offset } = state.position;

@@ -23,7 +23,7 @@ export const SQL = {
     "coalesce(sum(stored + 56), 0) AS stored, coalesce(sum(raw), 0) AS raw " +
     "FROM location WHERE segment = ?",
   totals: "UPDATE totals SET records = ?, chunks = ?, stored_bytes = ?, raw_bytes = ?, " +
-    "quarantined = ?, segments = ?, disk_bytes = ?",
+    "quarantined = ?, segments = ?, disk_bytes = ? WHERE one = 1",
   addSegment: "INSERT INTO segments (number, name, area, state, size, applied, created) " +
     "VALUES (?, ?, ?, ?, ?, ?, ?)",
   setSegment: "UPDATE segments SET state = ?, size = ?, applied = ? WHERE number = ?",
