@@ -26,6 +26,7 @@ import { parseDigest } from "../core/digest.ts";
 import type { EntryId } from "../core/entry.ts";
 import type { LogPosition, PlainRecord } from "../core/record.ts";
 import { KIND_NUMBER } from "../core/record.ts";
+import { cut } from "../core/slab.ts";
 import { utf8 } from "../core/utf8.ts";
 import { checkLogVersion, corruptRecord, LOG_RECORD_VERSION } from "./clear_part.ts";
 import type { Seal } from "./seal.ts";
@@ -146,11 +147,11 @@ export function decodeAuditRow(record: PlainRecord, seal: Seal): EntryChange | u
 function head(
   { bytes, what, at }: { readonly bytes: number; readonly what: number; readonly at: number },
 ): Bytes {
-  const clear = new Uint8Array(bytes);
+  const clear = cut(bytes);
   clear[0] = LOG_RECORD_VERSION;
   clear[1] = KIND_NUMBER.audit;
   clear[2] = what;
-  setSafe(new DataView(clear.buffer), 4, Math.max(0, Math.floor(at)));
+  setSafe(viewOf(clear), 4, Math.max(0, Math.floor(at)));
   return clear;
 }
 
@@ -159,12 +160,16 @@ function rowHead(
   { hlc, position }: AuditPlace,
 ): Bytes {
   const clear = head({ bytes: ROW_BYTES, what, at });
-  const view = new DataView(clear.buffer);
+  const view = viewOf(clear);
   clear[3] = 1;
   view.setBigUint64(12, hlc, true);
   setSafe(view, 20, position.segment);
   setSafe(view, 28, position.offset);
   return clear;
+}
+
+function viewOf({ buffer, byteOffset, length }: Bytes): DataView {
+  return new DataView(buffer, byteOffset, length);
 }
 
 function sealed(
@@ -173,7 +178,7 @@ function sealed(
   { id, seal }: { readonly id: EntryId; readonly seal: Seal },
 ): PlainRecord<"audit"> {
   const part = seal.seal(utf8(JSON.stringify(parts)), clear);
-  const body = new Uint8Array(clear.length + part.length);
+  const body = cut(clear.length + part.length);
   body.set(clear);
   body.set(part, clear.length);
   return { kind: "audit", id, body };

@@ -19,6 +19,7 @@ import type { ContentKind, EntryId, Stamp } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import { MAX_CHUNK_BYTES, MAX_ENTRY_BLOBS } from "../core/limits.ts";
 import { KIND_NUMBER } from "../core/record.ts";
+import { cut } from "../core/slab.ts";
 import { decodeStamp, encodeStamp, STAMP_BYTES } from "./entry_id.ts";
 import { safeAt, setSafe } from "./segment.ts";
 
@@ -64,8 +65,8 @@ export function blobKind(size: number): "chunk" | "recipe" {
 
 /** Packs a clear part. */
 export function encodeClearPart(part: ClearPart): Bytes {
-  const bytes = new Uint8Array(FIXED_BYTES + part.blobs.length * BLOB_ROW_BYTES);
-  const view = new DataView(bytes.buffer);
+  const bytes = cut(FIXED_BYTES + part.blobs.length * BLOB_ROW_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   bytes[0] = LOG_RECORD_VERSION;
   bytes[1] = KIND_NUMBER[part.kind];
   bytes[2] = CONTENT.indexOf(part.content);

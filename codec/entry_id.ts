@@ -1,6 +1,7 @@
 /** Names of entries, versions and namespaces that tell nothing without the sync domain's key. */
 import type { Bytes } from "../core/digest.ts";
 import { fromHex } from "../core/digest.ts";
+import { cut } from "../core/slab.ts";
 import { utf8 } from "../core/utf8.ts";
 import type { EntryId, EntryKey, Stamp } from "../core/entry.ts";
 import { hmacOfShort, hmacSha256 } from "./hmac.ts";
@@ -90,8 +91,8 @@ export function chunkIdOf(sha256: Bytes): Bytes {
  * bytes, value hash 32 bytes. Throws for a stamp whose fields do not fit.
  */
 export function encodeStamp(stamp: Stamp): Bytes {
-  const bytes = new Uint8Array(STAMP_BYTES);
-  const view = new DataView(bytes.buffer);
+  const bytes = cut(STAMP_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, STAMP_BYTES);
   const device = fromHex(stamp.device);
   const hash = fromHex(stamp.valueHash);
   if (device.length !== 8 || hash.length !== 32 || !isU32(stamp.epoch) || !isU64(stamp.hlc)) {

@@ -9,6 +9,7 @@ import type { EntryFacts, EntryId, EntryKey, Stamp } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import { MAX_RECORD_BYTES } from "../core/limits.ts";
 import type { LogKind, PlainRecord } from "../core/record.ts";
+import { cut } from "../core/slab.ts";
 import {
   blobKind,
   corruptRecord,
@@ -175,7 +176,7 @@ function assemble<K extends "entry" | "tombstone">(
       { operation: "entry_record.encode" },
     );
   }
-  const body = new Uint8Array(size);
+  const body = cut(size);
   body.set(clear);
   body.set(sealed, clear.length);
   return { record: { kind: parts.kind, id, body }, stamp, entryId: id };

@@ -14,6 +14,11 @@ interface Desk {
   readonly inner: Bytes;
   /** Its outer block, and room for the inner hash. */
   readonly outer: Bytes;
+  /** That room. */
+  readonly innerHash: Bytes;
+  /** The room for a message. */
+  readonly message: Bytes;
+  readonly view: DataView;
 }
 
 /** Of keys that are in use: their bytes never change. */
@@ -44,14 +49,12 @@ export function hmacOfShort(
   write: (message: Bytes, view: DataView) => number | undefined,
 ): Bytes | undefined {
   const desk = deskOf(key);
-  const message = desk.inner.subarray(BLOCK_BYTES);
-  const length = write(message, new DataView(message.buffer, BLOCK_BYTES));
+  const length = write(desk.message, desk.view);
   return length === undefined ? undefined : finish(desk, length);
 }
 
-function finish({ inner, outer }: Desk, length: number): Bytes {
-  const first = hash("sha256", inner.subarray(0, BLOCK_BYTES + length), "hex");
-  outer.set(fromHex(first), BLOCK_BYTES);
+function finish({ inner, outer, innerHash }: Desk, length: number): Bytes {
+  innerHash.setFromHex(hash("sha256", inner.subarray(0, BLOCK_BYTES + length), "hex"));
   return fromHex(hash("sha256", outer, "hex"));
 }
 
@@ -66,9 +69,15 @@ function deskOf(key: Uint8Array): Desk {
   const known = DESKS.get(key);
   if (known) return known;
   const block = key.length > BLOCK_BYTES ? sha256(key) : key;
+  const inner = padded(block, { pad: 0x36, room: SHORT_BYTES });
+  const outer = padded(block, { pad: 0x5c, room: HASH_BYTES });
+  const message = inner.subarray(BLOCK_BYTES);
   const desk = {
-    inner: padded(block, { pad: 0x36, room: SHORT_BYTES }),
-    outer: padded(block, { pad: 0x5c, room: HASH_BYTES }),
+    inner,
+    outer,
+    innerHash: outer.subarray(BLOCK_BYTES),
+    message,
+    view: new DataView(message.buffer, BLOCK_BYTES),
   };
   DESKS.set(key, desk);
   return desk;

@@ -22,6 +22,7 @@ import { CacheError } from "../core/errors.ts";
 import { MAX_RECORD_BYTES } from "../core/limits.ts";
 import { KIND_NUMBER } from "../core/record.ts";
 import type { RecordKind } from "../core/record.ts";
+import { cut } from "../core/slab.ts";
 import { decompress } from "./zstd.ts";
 
 /** Bytes of a record's header. */
@@ -79,8 +80,8 @@ export function encodeHeader(record: StoredRecord): Bytes {
       `Cannot write a record of ${stored.length} stored and ${rawLength} raw bytes`,
     );
   }
-  const header = new Uint8Array(RECORD_HEADER_BYTES);
-  const view = new DataView(header.buffer);
+  const header = cut(RECORD_HEADER_BYTES);
+  const view = new DataView(header.buffer, header.byteOffset, RECORD_HEADER_BYTES);
   header.set(RECORD_MAGIC);
   header[4] = KIND_NUMBER[record.kind];
   header[5] = codec;

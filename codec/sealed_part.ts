@@ -106,10 +106,16 @@ export function decodeEntryKey(plain: Uint8Array): EntryKey {
   return keyOf(decodeMap(plain, 4));
 }
 
-/** The canonical bytes of a namespace's name. */
+/** The namespace that was encoded last: mostly it is the next one's, too. */
+let lastNamespace: { readonly name: string; readonly plain: Bytes } | undefined;
+
+/** The canonical bytes of a namespace's name. Not to be changed. */
 export function encodeNamespace(namespace: string): Bytes {
+  if (lastNamespace?.name === namespace) return lastNamespace.plain;
   refuse(isNamespace(namespace) ? undefined : "its namespace is not a name");
-  return canonical(new Map([["namespace", namespace]]));
+  const plain = canonical(new Map([["namespace", namespace]]));
+  lastNamespace = { name: namespace, plain };
+  return plain;
 }
 
 /** Reads what {@linkcode encodeNamespace} made; `corrupt` for anything else. */
@@ -122,7 +128,7 @@ export function decodeNamespace(plain: Uint8Array): string {
 }
 
 function canonical(map: ReadonlyMap<string, unknown>): Bytes {
-  return new Uint8Array(encode(map));
+  return encode(map) as Bytes; // a copy of what it was written to
 }
 
 function decodeMap(plain: Uint8Array, keys: number): Map<unknown, unknown> {

@@ -138,7 +138,8 @@ export function setSafe(view: DataView, at: number, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new RangeError(`Cannot write ${value}: want a safe integer, 0 or more`);
   }
-  view.setBigUint64(at, BigInt(value), true);
+  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
 /** Reads a u64; `undefined` above 2^53 - 1. */

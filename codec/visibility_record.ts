@@ -21,6 +21,7 @@ import { CacheError } from "../core/errors.ts";
 import { MAX_ENTRY_BLOBS } from "../core/limits.ts";
 import { KIND_NUMBER } from "../core/record.ts";
 import type { PlainRecord } from "../core/record.ts";
+import { cut } from "../core/slab.ts";
 import {
   BLOB_ROW_BYTES,
   blobKind,
@@ -71,12 +72,12 @@ export function encodeVisibility(
   }
   const plain = encodeNamespace(namespace);
   const id = namespaceId(context.keys, namespace);
-  const clear = new Uint8Array(FIXED_BYTES + blobs.length * BLOB_ROW_BYTES);
+  const clear = cut(FIXED_BYTES + blobs.length * BLOB_ROW_BYTES);
   clear[0] = LOG_RECORD_VERSION;
   clear[1] = KIND_NUMBER.visibility;
   clear[2] = linked ? 1 : 0;
   clear.set(id, 4);
-  new DataView(clear.buffer).setUint32(36, blobs.length, true);
+  new DataView(clear.buffer, clear.byteOffset, FIXED_BYTES).setUint32(36, blobs.length, true);
   const rows = blobs.map(({ digest, size }): BlobRow => ({
     kind: blobKind(size),
     id: chunkIdOf(digestBytes(digest)),
@@ -84,7 +85,7 @@ export function encodeVisibility(
   }));
   encodeBlobRows(clear, FIXED_BYTES, rows);
   const sealed = context.seal.seal(plain, clear);
-  const body = new Uint8Array(clear.length + sealed.length);
+  const body = cut(clear.length + sealed.length);
   body.set(clear);
   body.set(sealed, clear.length);
   return { kind: "visibility", id, body };

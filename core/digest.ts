@@ -36,9 +36,15 @@ export function digestHex(digest: Digest): string {
   return digest.slice(7);
 }
 
-/** The digest as its 32 bytes. */
+/** The digest that was read last: what is written names its blob several times in a row. */
+let lastRead: { readonly digest: Digest; readonly bytes: Bytes } | undefined;
+
+/** The digest as its 32 bytes. Not to be changed or transferred. */
 export function digestBytes(digest: Digest): Bytes {
-  return fromHex(digestHex(digest));
+  if (lastRead?.digest === digest) return lastRead.bytes;
+  const bytes = fromHex(digestHex(digest));
+  lastRead = { digest, bytes };
+  return bytes;
 }
 
 /** The digest with these 32 bytes. */

@@ -5,17 +5,29 @@
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 
+/** Sums of texts: the numbers of most rows are the same few. */
+const textSums = new Map<string, number>();
+const MAX_TEXT_SUMS = 1024;
+
+function textSum(text: string): number {
+  let sum = textSums.get(text);
+  if (sum !== undefined) return sum;
+  if (textSums.size >= MAX_TEXT_SUMS) textSums.clear();
+  textSums.set(text, sum = crc32(text));
+  return sum;
+}
+
 /** The sum of a row of `visibility`. */
 export function visibleSum(
   id: Uint8Array,
   row: { readonly no: number; readonly kind: number; readonly size: number },
 ): number {
-  return crc32(id, crc32(`${row.no} ${row.kind} ${row.size}`));
+  return crc32(id, textSum(`${row.no} ${row.kind} ${row.size}`));
 }
 
 /** The sum of a row of `names`: its columns one behind the other, and where each ends. */
 export function nameSum(columns: readonly Uint8Array[]): number {
-  let sum = crc32(columns.map(({ length }) => length).join(" "));
+  let sum = textSum(columns.map(({ length }) => length).join(" "));
   for (const column of columns) sum = crc32(column, sum);
   return sum;
 }

@@ -12,7 +12,7 @@ import { RecipeBuilder } from "../../codec/recipe_builder.ts";
 import type { ByteSource, SignalOptions } from "../../core/bytes.ts";
 import type { CommitBatch, WriterPort } from "../../core/chunk_store.ts";
 import type { Bytes, Digest } from "../../core/digest.ts";
-import { digestBytes, digestFromBytes, sha256 } from "../../core/digest.ts";
+import { digestBytes, digestFromBytes, digestOf, sha256 } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import { MAX_CHUNK_BYTES } from "../../core/limits.ts";
@@ -97,7 +97,7 @@ function drainOptions({ limit, signal, expected }: ReceiveOptions) {
 
 /** A blob of one chunk: no upload, everything is in the batch. */
 function smallBlob(bytes: Bytes, options: ReceiveOptions): Received {
-  const digest = digestFromBytes(sha256(bytes));
+  const digest = digestOf(bytes);
   verify(digest, options.expected);
   const blob = { digest, size: bytes.length };
   if (bytes.length === 0) return { blob, batch: {} };
