@@ -117,7 +117,13 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   let lookAtIndex = () => {};
   // Not yet there while the writer opens, which may finish a deletion that a crash cut off.
   let retire: PackReader["retire"] = () => {};
-  const rows = stack.use(new RowCommits({ clock, report: (error) => report(error.message) }));
+  const rows = stack.use(
+    new RowCommits({
+      clock,
+      free: () => diskFacts(folder)?.free,
+      report: (error) => report(error.message),
+    }),
+  );
   const packs = stack.use(
     await openPackWriter({
       dir: folder,

@@ -3,8 +3,11 @@ import { Background } from "../core/background.ts";
 import type { Clock } from "../core/clock.ts";
 import { toCacheError } from "../core/errors.ts";
 import type { CacheError } from "../core/errors.ts";
-import { OPEN_ROWS_MS } from "../core/limits.ts";
+import { OPEN_ROWS_FREE_BYTES, OPEN_ROWS_MS } from "../core/limits.ts";
 import { RowsBehindWriter } from "../core/rows_behind.ts";
+
+/** Milliseconds between two looks at the room on the disk. */
+const LOOK_MS = 1000;
 
 /** A writer of tables. */
 export interface RowWriter {
@@ -15,6 +18,8 @@ export interface RowWriter {
 /** Options of {@linkcode RowCommits}. */
 export interface RowCommitsOptions {
   readonly clock: Clock;
+  /** Bytes that are free on the disk; `undefined` where nobody knows. */
+  readonly free: () => number | undefined;
   /** Hears of commits that failed; each is tried again. */
   readonly report: (error: CacheError) => void;
 }
@@ -29,6 +34,8 @@ export class RowCommits implements AsyncDisposable {
   #writers: readonly RowWriter[] = [];
   #waiting = false;
   #failing = false;
+  #looked = -Infinity;
+  #roomy = false;
 
   constructor(options: RowCommitsOptions) {
     this.#options = options;
@@ -36,6 +43,7 @@ export class RowCommits implements AsyncDisposable {
     this.open = new RowsBehindWriter({
       now: () => options.clock.monotonic(),
       onOpened: () => this.#soon(),
+      hasRoom: () => this.#hasRoom(),
     });
   }
 
@@ -54,6 +62,19 @@ export class RowCommits implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#background[Symbol.asyncDispose]();
+  }
+
+  /**
+   * A commit that fails on a full disk would make misses of what was acknowledged, until there is
+   * room again: near to one, each round is committed before it is acknowledged.
+   */
+  #hasRoom(): boolean {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#looked >= LOOK_MS) {
+      this.#looked = now;
+      this.#roomy = (this.#options.free() ?? Infinity) >= OPEN_ROWS_FREE_BYTES;
+    }
+    return this.#roomy;
   }
 
   #soon(): void {

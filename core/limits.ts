@@ -18,6 +18,9 @@ export const RELAXED_SYNC_MS = 1000;
 /** Milliseconds that rows of acknowledged writes may wait for their transaction to be committed. */
 export const OPEN_ROWS_MS = 500;
 
+/** Bytes that are free on a disk whose tables may wait: more than is written in a second. */
+export const OPEN_ROWS_FREE_BYTES = 1024 * 1024 * 1024;
+
 /** Bytes of a raw request path; longer is refused before it is looked at. */
 export const MAX_PATH_BYTES = 8 * 1024;
 

@@ -34,19 +34,24 @@ export class RowsBehindWriter {
   readonly #words = new Int32Array(this.buffer);
   readonly #now: () => number;
   readonly #onOpened: () => void;
+  readonly #hasRoom: () => boolean;
   #asked = -Infinity;
 
-  /** `now` in milliseconds, of which only differences count; `onOpened` sees to a commit soon. */
-  constructor(options: { now: () => number; onOpened: () => void }) {
+  /**
+   * `now` in milliseconds, of which only differences count; `onOpened` sees to a commit soon;
+   * `hasRoom` says whether the disk will certainly take it (default: always).
+   */
+  constructor(options: { now: () => number; onOpened: () => void; hasRoom?: () => boolean }) {
     this.#now = options.now;
     this.#onOpened = options.onOpened;
+    this.#hasRoom = options.hasRoom ?? (() => true);
   }
 
   /** The part of one writer. */
   of(tables: Tables): OpenRows {
     const at = OPENED[tables];
     return {
-      mayWait: () => this.#now() - this.#asked >= CALM_MS,
+      mayWait: () => this.#now() - this.#asked >= CALM_MS && this.#hasRoom(),
       opened: () => {
         Atomics.add(this.#words, at, 1);
         this.#onOpened();

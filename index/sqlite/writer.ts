@@ -250,7 +250,7 @@ export class SqliteWriter implements IndexWriter {
     this.#learning.abort();
     await this.#rounds.idle();
     try {
-      this.commitRows();
+      if (!this.#rounds.behind) this.#rounds.commitRows();
     } catch (error) {
       this.#options.report(toCacheError(error, "index.close")); // the log has them
     }
