@@ -72,7 +72,11 @@ export class RowCommits implements AsyncDisposable {
     const now = this.#options.clock.monotonic();
     if (now - this.#looked >= LOOK_MS) {
       this.#looked = now;
-      this.#roomy = (this.#options.free() ?? Infinity) >= OPEN_ROWS_FREE_BYTES;
+      try {
+        this.#roomy = (this.#options.free() ?? Infinity) >= OPEN_ROWS_FREE_BYTES;
+      } catch {
+        this.#roomy = false; // whatever is wrong with the folder, the next commit will say
+      }
     }
     return this.#roomy;
   }
