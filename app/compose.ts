@@ -197,6 +197,8 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     report,
   });
   lookAtIndex = () => indexRoom.look();
+  // The packs, which close last, may still evict when the index is closed.
+  stack.defer(() => void (lookAtIndex = () => {}));
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
