@@ -97,15 +97,26 @@ export function queryValue(query: string, name: string): string | undefined {
   return found;
 }
 
+/** Scheme and authority of the last URL, and its authority: mostly the next one's too. */
+let lastOrigin = "";
+let lastAuthority = "";
+const SLASH = "/".charCodeAt(0);
+
 function splitTarget(url: string): { authority: string; target: string } {
+  const at = lastOrigin.length;
+  if (at > 0 && url.charCodeAt(at) === SLASH && url.startsWith(lastOrigin)) {
+    return { authority: lastAuthority, target: url.slice(at) };
+  }
   const scheme = SCHEME.exec(url);
   if (!scheme) return { authority: "", target: url };
   const start = scheme[0].length;
   let end = start;
   while (end < url.length && url[end] !== "/" && url[end] !== "?") end++;
   const target = url.slice(end);
+  lastOrigin = url.slice(0, end);
+  lastAuthority = url.slice(start, end);
   return {
-    authority: url.slice(start, end),
+    authority: lastAuthority,
     target: target.startsWith("/") ? target : `/${target}`,
   };
 }
