@@ -6,6 +6,7 @@ import type { HashState } from "./sha256_block.ts";
 import {
   addBlock,
   BLOCK_BYTES,
+  copyState,
   endMessage,
   firstState,
   paddedLength,
@@ -68,7 +69,7 @@ export function hmacOfShort(
 function finish(desk: Desk, length: number): Bytes {
   const { inner, message, innerState, outerRoom } = desk;
   if (length <= OWN_BYTES) {
-    state.set(innerState);
+    copyState(innerState, state);
     endMessage(state, message, { before: BLOCK_BYTES, length });
     writeState(state, outerRoom);
   } else {
@@ -87,7 +88,7 @@ function longHmac(desk: Desk, parts: readonly Uint8Array[]): Bytes {
 
 /** The outer hash, of the inner one that is in its room. */
 function ended({ outerRoom, outerState }: Desk): Bytes {
-  state.set(outerState);
+  copyState(outerState, state);
   endMessage(state, outerRoom, { before: BLOCK_BYTES, length: HASH_BYTES });
   const mac = new Uint8Array(HASH_BYTES);
   writeState(state, mac);

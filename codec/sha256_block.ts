@@ -28,6 +28,11 @@ export function firstState(): HashState {
   return FIRST_STATE.slice();
 }
 
+/** Makes `to` the same as `from`: eight words are too few for `set`. */
+export function copyState(from: HashState, to: HashState): void {
+  for (let n = 0; n < 8; n++) to[n] = from[n]!;
+}
+
 /**
  * Ends a message of which `before` bytes, whole blocks, made `state`, and `length` bytes stand in
  * `room`: pads it there, for which there must be {@linkcode paddedLength} bytes, and hashes the rest.
@@ -40,7 +45,7 @@ export function endMessage(
   const { before, length } = sizes;
   const end = paddedLength(length);
   room[length] = 0x80;
-  room.fill(0, length + 1, end);
+  for (let at = length + 1; at < end - 4; at++) room[at] = 0;
   const bits = (before + length) * 8;
   room[end - 4] = bits >>> 24;
   room[end - 3] = bits >>> 16;

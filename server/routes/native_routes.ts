@@ -65,7 +65,7 @@ function matchShape(first: string, segments: readonly string[], from: number): M
     if (!fits(parts, segments, from)) continue;
     const subject = at < 0
       ? ""
-      : open
+      : open && count > parts.length
       ? segments.slice(from + at).join("/")
       : segments[from + at] ?? "";
     return { route, subject };
