@@ -42,10 +42,12 @@ const named: Step = {
 const began = performance.now();
 const results = await runSteps([...share("serve", SERVERS), ...share("engine", KILLS), named], {
   atOnce: Math.max(1, navigator.hardwareConcurrency),
-  report: printResult,
+  report(result) {
+    printResult(result);
+    if (!result.ok) console.log(failureText(result.step.name, result.output));
+  },
 });
-const failures = results.filter(({ ok }) => !ok)
-  .map(({ step, output }) => failureText(step.name, output));
+const failures = results.filter(({ ok }) => !ok).map(({ step }) => `${step.name} failed`);
 const outputs = results.map(({ output }) => output);
 let all = 0;
 for (const kind of ["engine", "serve"] as const) {
