@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { HARNESS } from "../helpers/long.ts";
-import { seededRandom } from "../helpers/random.ts";
+import { randomOf, seededRandom, seedProcess } from "../helpers/random.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { chosenCases, damageCases } from "./cases.ts";
 import { examine } from "./examine.ts";
@@ -41,6 +41,8 @@ function partOf(world: World, touched: Touched): World {
 
 Deno.test("damage of every file and field of a stopped store", async () => {
   const random = seededRandom("VITTE_DAMAGE_SEED");
+  const { seed } = random;
+  seedProcess(seed);
   await using whole = await tempDir();
   const world = await buildWorld(whole.path, random);
   const files = await filesOf(whole.path);
@@ -61,7 +63,9 @@ Deno.test("damage of every file and field of a stopped store", async () => {
     await using temp = await tempDir();
     const dir = `${temp.path}/store`;
     await new Deno.Command("cp", { args: ["-a", whole.path, dir] }).output();
-    await one.apply(dir, random);
+    // A case is the same whatever ran before it.
+    seedProcess(seed, one.name);
+    await one.apply(dir, randomOf(seed, one.name));
     const touched = await touchedIn(world, dir, { files, hangs });
     if (one.rebuild) {
       for (const { name } of [...Deno.readDirSync(dir)]) {

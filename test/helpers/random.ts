@@ -59,8 +59,8 @@ export function randomOf(seed: number, name = ""): SeededRandom {
  * What this process draws from the system, such as names of segments and ids of tokens, comes from
  * the seed from here on: for a process that does nothing but one test.
  */
-export function seedProcess(seed: number): void {
-  const random = randomOf(seed, "process");
+export function seedProcess(seed: number, name = ""): void {
+  const random = randomOf(seed, `process ${name}`);
   crypto.getRandomValues = (array) => {
     const { buffer, byteOffset, byteLength } = array as ArrayBufferView;
     new Uint8Array(buffer, byteOffset, byteLength).set(random.bytes(byteLength));
