@@ -91,18 +91,21 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const { indexKey, device } = openDomainKey(folder);
   const keys = { indexKey };
   const tokensLost = await areTokensLost(folder);
-  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
-  const adminToken = await ensureAdminToken(folder, tokens, {
-    serverKey,
-    bringFile: options.adminTokenFile,
-  });
-
   const alarm = (error: CacheError) => {
     const damage = error.kind === "corrupt";
     // What was set aside and made anew counts as damage, like a record.
     if (damage) counters.add("quarantined");
     report(`${damage ? "ALARM: " : ""}${error.message}`);
   };
+  const tokens = stack.use(
+    openTokenStore(paths.tokens, { serverKey, clock, counters, onDamage: alarm }),
+  );
+  tokens.check();
+  const adminToken = await ensureAdminToken(folder, tokens, {
+    serverKey,
+    bringFile: options.adminTokenFile,
+  });
+
   if (tokensLost) {
     const text =
       `Cannot find "auth.sqlite": all tokens and revocations of this store are gone, and ` +

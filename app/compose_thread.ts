@@ -55,7 +55,15 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   await using stack = new AsyncDisposableStack();
   const paths = pathsOf(config.dir);
   const serverKey = openServerKey(config.dir);
-  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
+  const tokens = stack.use(openTokenStore(paths.tokens, {
+    serverKey,
+    clock,
+    counters,
+    onDamage(error) {
+      counters.add("quarantined");
+      notice(`ALARM: ${error.message}`);
+    },
+  }));
   const objects = stack.use(await openObjects(paths));
   const port = stack.use(
     new WriterClient(options.writer, { onRetire: (segments) => chunks.retire(segments) }),

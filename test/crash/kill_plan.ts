@@ -20,9 +20,11 @@ const WORTH: ReadonlySet<CallName> = new Set([
 /** Turns through the points of one kind of life, each time at another of its calls. */
 export class KillPlan {
   readonly #points: readonly (readonly [string, { call: CallName; count: number }])[];
-  #turn = 0;
 
-  /** Learns the points from the calls of a life that was not killed; their order is random. */
+  /**
+   * Learns the points from the calls of a life that was not killed. Their order is random, and hangs
+   * on the seed alone: not on what happened first.
+   */
   constructor(calls: readonly Call[], random: SeededRandom) {
     const points = new Map<string, { call: CallName; count: number }>();
     for (const call of calls) {
@@ -32,7 +34,8 @@ export class KillPlan {
       if (known) known.count++;
       else points.set(point, { call: call.name, count: 1 });
     }
-    const drawn = [...points].map((point) => ({ point, at: random.next() }));
+    const named = [...points].sort(([a], [b]) => a < b ? -1 : 1);
+    const drawn = named.map((point) => ({ point, at: random.next() }));
     this.#points = drawn.sort((a, b) => a.at - b.at).map(({ point }) => point);
   }
 
@@ -41,9 +44,9 @@ export class KillPlan {
     return this.#points.map(([point]) => point);
   }
 
-  /** The next point, and at random which of its calls. */
-  next(random: SeededRandom): KillPoint {
-    const [point, { call, count }] = this.#points[this.#turn++ % this.#points.length]!;
+  /** The point of a turn, and at random which of its calls. */
+  at(turn: number, random: SeededRandom): KillPoint {
+    const [point, { call, count }] = this.#points[turn % this.#points.length]!;
     const [, path = ""] = /^\S+ ([^*]*?)(?:\/xx|-xx|\*|$)/.exec(point) ?? [];
     const draw = random.next();
     const torn = call === "write" && draw < 0.4;
