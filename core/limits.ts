@@ -170,6 +170,15 @@ export const READ_BLOCK_BYTES = 256 * 1024;
 /** The same where `READ_AHEAD_BYTES` would not do for all downloads: about one chunk. */
 export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
 
+/**
+ * Blocks of long blobs that one thread reads before it looks for other work: about 5 ms. Below it a
+ * dozen downloads would wait for one another though nobody else is there.
+ */
+export const READS_PER_TURN = 16;
+
+/** Blocks that the begin of a long blob counts for: its recipe, 128 look-ups and the first block. */
+export const BEGIN_READS = 6;
+
 /** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */
 export const READ_BLOCKS_BYTES = 32 * 1024 * 1024;
 
