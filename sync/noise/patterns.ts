@@ -37,3 +37,18 @@ export const NNPSK0: NoisePattern = {
 export function protocolName(pattern: NoisePattern): string {
   return `Noise_${pattern.name}_25519_AESGCM_SHA256`;
 }
+
+/** What a side agrees to besides {@linkcode NKPSK0}. */
+export interface PatternOptions {
+  /** Whether a session may go without the server's key: `--insecure-no-server-key`. Default no. */
+  readonly insecureNoServerKey?: boolean;
+}
+
+/** The pattern that a client asked for by name; `undefined` for one that is not offered. */
+export function patternOffered(
+  name: string,
+  { insecureNoServerKey = false }: PatternOptions = {},
+): NoisePattern | undefined {
+  if (name === NKPSK0.name) return NKPSK0;
+  return insecureNoServerKey && name === NNPSK0.name ? NNPSK0 : undefined;
+}
