@@ -11,11 +11,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
-import {
-  HANDSHAKE_MS,
-  MAX_FIRST_MESSAGE_BYTES,
-  MAX_UNREAD_BYTES,
-} from "../core/sync_limits.ts";
+import { HANDSHAKE_MS, MAX_FIRST_MESSAGE_BYTES, MAX_UNREAD_BYTES } from "../core/sync_limits.ts";
 import type { Transport } from "../core/transport.ts";
 import type { AgreementKey } from "../core/x25519.ts";
 import type { SessionCredentials } from "./credentials.ts";
