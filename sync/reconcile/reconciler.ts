@@ -50,7 +50,10 @@ export interface ReconcilerOptions {
   /** The newest horizon that may be asked of this side: what is above it would hide deletions. */
   readonly maxHorizon: bigint;
   readonly send: (message: Bytes) => void;
-  /** Told of items that the other side lacks, packed, 16 bytes each, as they become known. */
+  /**
+   * Told of items that the other side lacks, packed, 16 bytes each, as they become known. A few may
+   * be told twice, those that were known before a list of all tags began.
+   */
   readonly lacks: (ids: Bytes) => void;
 }
 

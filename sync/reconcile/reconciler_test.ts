@@ -39,8 +39,9 @@ function compared(a: readonly string[], b: readonly string[], exactness?: Exactn
     moved[1].push(...pair.answerer.lacks);
     transfer(pair);
   }
-  assert.deepEqual(moved[0].sort(), minus(a, b));
-  assert.deepEqual(moved[1].sort(), minus(b, a));
+  // What was told before a list begins, the list tells again.
+  assert.deepEqual([...new Set(moved[0])].sort(), minus(a, b));
+  assert.deepEqual([...new Set(moved[1])].sort(), minus(b, a));
   assert.equal(pair.opener.machine.phase, "equal");
   assert.equal(pair.answerer.machine.phase, "equal");
   if (exactness) assert.equal(pair.opener.machine.exactness, exactness);
@@ -49,7 +50,7 @@ function compared(a: readonly string[], b: readonly string[], exactness?: Exactn
 
 Deno.test("Reconciler: two sets of any kind find exactly their difference", () => {
   const cluster = fc.constantFrom("", "", "", "7", "abcdef", "c".repeat(30));
-  const run = fc.tuple(fc.nat(3000), fc.nat(600), cluster).map(([from, count, prefix]) =>
+  const run = fc.tuple(fc.nat(3000), fc.nat(400), cluster).map(([from, count, prefix]) =>
     ids(from, from + count, prefix)
   );
   const runs = fc.array(run, { maxLength: 3 }).map((parts) => [...new Set(parts.flat())]);
@@ -57,7 +58,7 @@ Deno.test("Reconciler: two sets of any kind find exactly their difference", () =
     fc.property(runs, runs, runs, (common, a, b) => {
       compared([...common, ...a], [...common, ...b]);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -249,7 +250,7 @@ Deno.test("Reconciler: changes while it talks cost nothing but themselves", () =
       assert.equal(pair.opener.machine.phase, "transfer");
       assert.equal(pair.answerer.machine.phase, "transfer");
     }),
-    { numRuns: 20 },
+    { numRuns: 8 },
   );
 });
 
