@@ -276,3 +276,25 @@ export const SCRUB_RETRY_MS = 60_000;
 
 /** Times that the scrub lets traffic go first before it reads one more step of 1 MiB. */
 export const SCRUB_YIELDS = 50;
+
+/** Bytes of one message of a reconciliation: a frame of a session with room for its head and tag. */
+export const RECONCILE_MESSAGE_BYTES = 60 * 1024;
+
+/**
+ * Items of a summary's node up to which their tags are sent instead of the digests below it. Above
+ * 24 digests are cheaper, but cost a trip more: with 40 a million items never need one.
+ */
+export const RECONCILE_LEAF_ITEMS = 40;
+
+/** Items of the largest summary that is compared. */
+export const RECONCILE_MAX_ITEMS = 1_000_000_000;
+
+/**
+ * Messages that a peer may send for one comparison, and how many items of both sides allow for one
+ * more: each message brings it on, so a peer that needs more of them splits them on purpose.
+ */
+export const RECONCILE_SPARE_MESSAGES = 1024;
+export const RECONCILE_ITEMS_PER_MESSAGE = 16;
+
+/** Messages of a tag list that are on the way; each holds 12,000 tags or less. */
+export const RECONCILE_LIST_WINDOW = 32;
