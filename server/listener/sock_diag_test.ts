@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { openKernel } from "./kernel.ts";
 import { parseSockets } from "./proc_net.ts";
+import type { PortSockets } from "./proc_net.ts";
 import { DIAG_SYMBOLS, SockDiag } from "./sock_diag.ts";
 import type { DiagCalls } from "./sock_diag.ts";
 
@@ -27,7 +29,7 @@ Deno.test(
       const local = { hostname, port: server.addr.port };
       const table = hostname.includes(":") ? "tcp6" : "tcp";
       const byInode = (a: { inode: number }, b: { inode: number }) => a.inode - b.inode;
-      const sorted = (sockets: LocalSockets | undefined) => ({
+      const sorted = (sockets: PortSockets | undefined) => ({
         connections: [...sockets?.connections ?? []].sort(byInode),
         listening: sockets?.listening,
       });
@@ -38,7 +40,9 @@ Deno.test(
       let both = look();
       // The kernel's table moves while it is read, by either way: other processes open and close
       // theirs. Each time both are read anew, and it is the pair that has to be right.
-      for (let n = 0; n < 50 && !isWhole(both.found, both.told); n++) both = look();
+      const isWhole = () =>
+        both.found.connections.length === 290 && isDeepStrictEqual(both.found, both.told);
+      for (let n = 0; n < 50 && !isWhole(); n++) both = look();
       assert.equal(both.found.connections.length, 290, hostname);
       assert.equal(both.found.listening?.length, 1);
       assert.deepEqual(both.found, both.told);
@@ -80,10 +84,5 @@ Deno.test("a kernel reads the text where it may not ask", linux, async () => {
     1,
   );
 });
-
-/** Whether both have all connections; what they say of them is for the assertions. */
-function isWhole(...both: readonly Pick<LocalSockets, "connections">[]): boolean {
-  return both.every(({ connections }) => connections.length === 290);
-}
 
 const CLOSE = { parameters: ["i32"], result: "i32" } as const;
