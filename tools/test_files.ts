@@ -24,11 +24,14 @@ const HOOKS = /^Deno\.test\.(?:before|after)(?:All|Each)\(/m;
 /** Where files that only import test files are written. */
 const GATHERED = ".cache/tests";
 
+/** Heavy files that take longer than a share of the small ones. */
+const HEAVIEST = /^test\/(damage\/stopped|suites\/http_api_engine)_/;
+
 /**
- * Test steps for the quick files: the heavy ones first and alone, so that they run beside the many
- * small ones, which are shared out to `shards` processes of about equal length. Each process gets
- * one file that imports its share: with a file each, a third of the processor time goes into
- * loading the same modules again. Not `deno test --parallel`: tests that count descriptors and
+ * Test steps for the quick files: the heavy ones alone, the many small ones shared out to `shards`
+ * processes of about equal length. What is short comes last, so that all lanes end together. Each
+ * process gets one file that imports its share: with a file each, a third of the processor time goes
+ * into loading the same modules again. Not `deno test --parallel`: tests that count descriptors and
  * workers need a process to themselves.
  */
 export function quickTestSteps(shards: number): Step[] {
@@ -46,14 +49,16 @@ export function quickTestSteps(shards: number): Step[] {
     least.bytes += bytes;
   }
   const step = (name: string, files: string[]): Step => ({ name, args: testArgs(files) });
+  const each = (files: string[]) => files.map((path) => step(path, [path]));
   return [
-    ...heavy.map((path) => step(path, [path])),
+    ...each(heavy.filter((path) => HEAVIEST.test(path))),
     ...parts.filter((part) => part.files.length > 0).map((part, at) =>
       step(
         `tests ${at + 1} of ${shards} (${part.files.length} files)`,
         [gather(`${at + 1}_of_${shards}`, part.files.sort())],
       )
     ),
+    ...each(heavy.filter((path) => !HEAVIEST.test(path))),
   ];
 }
 
