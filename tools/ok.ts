@@ -1,10 +1,19 @@
 /** `deno task ok`: everything that can be checked without a network or a foreign program. */
 import { atOnceQuick, printResult, runSteps } from "./run_steps.ts";
+import type { Step } from "./run_steps.ts";
 import { failureText } from "./test_failures.ts";
-import { countTests, docTestStep, quickTestSteps, skipLines, staticSteps } from "./test_files.ts";
+import {
+  countTests,
+  docTestStep,
+  inMemory,
+  quickTestSteps,
+  skipLines,
+  staticSteps,
+} from "./test_files.ts";
 
 const began = performance.now();
-const tests = quickTestSteps(6);
+const env = inMemory();
+const tests: Step[] = quickTestSteps(6).map((step) => ({ ...step, env }));
 const results = await runSteps([...staticSteps(), ...tests, docTestStep()], {
   atOnce: atOnceQuick(),
   report: printResult,
