@@ -65,12 +65,12 @@ export function quickTestSteps(shards: number): Step[] {
 
 /** Where Linux keeps files in memory. */
 const MEMORY_FOLDER = "/dev/shm";
-/** Bytes that have to be free there; the folders of all lanes together take a tenth of it. */
+/** Bytes that have to be free there: many times what the folders of all lanes hold at once. */
 const MEMORY_ROOM = 2 ** 31;
 
 /**
  * Environment with which quick tests put their folders in memory, where the machine has room for
- * them: a third of their time is waiting for the disk, and what they show of it they show by killing
+ * them: much of their time is waiting for the disk, and what they show of it they show by killing
  * and by planted faults. Empty where `TMPDIR` was chosen. `task test` lets them have the disk.
  */
 export function inMemory(): Record<string, string> {
