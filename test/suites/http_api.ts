@@ -76,9 +76,13 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...incidentCases,
 };
 
-/** Registers the suite for one way to open a server. */
-export function httpApiSuite(name: string, open: () => Promise<HttpFixture>): void {
-  for (const [title, run] of Object.entries(HTTP_CASES)) {
+/** Registers the suite, or these `cases` of it, for one way to open a server. */
+export function httpApiSuite(
+  name: string,
+  open: () => Promise<HttpFixture>,
+  cases: Readonly<Record<string, HttpCase>> = HTTP_CASES,
+): void {
+  for (const [title, run] of Object.entries(cases)) {
     Deno.test(`${name}: ${title}`, async (t) => {
       await using server = await open();
       await run(server, t);
