@@ -19,7 +19,8 @@ const FILES = [
   "test/interop/schemathesis_test.ts",
 ];
 /** Lines of a test that stay: what was done, and how to do it again. */
-const TOLD = /^(seed: |SKIP |\d+ requests, seed |\d+ blobs acknowledged)|\d+ (inputs|texts)|\.\.\. ok/;
+const TOLD =
+  /^(seed: |SKIP |\d+ requests, seed |\d+ blobs acknowledged)|\d+ (inputs|texts)|\.\.\. ok/;
 
 const began = performance.now();
 const results = await runSteps(
