@@ -19,12 +19,12 @@ import type { BroughtToken, IssuedToken } from "../core/token.ts";
 import { checkName, checkRights } from "./rights.ts";
 import type { RightsDraft } from "./rights.ts";
 import { createRowMac } from "./row_mac.ts";
-import type { RowMac, TokenRow } from "./row_mac.ts";
 import { createSealer } from "./seal.ts";
 import type { Sealer } from "./seal.ts";
 import type { ServerKey } from "./server_key.ts";
 import { changesAfter, noteChange } from "./token_changes.ts";
 import type { NumberedChange } from "./token_changes.ts";
+import { latestOf, refuseKnown, RowGuard } from "./token_names.ts";
 import { issueToken, secretHash, sessionPsk } from "./token.ts";
 import {
   damagedToken,
@@ -69,8 +69,7 @@ export class TokenStore implements TokenAdmin, Disposable {
   readonly #database: DatabaseSync;
   readonly #options: TokenStoreOptions;
   readonly #sealer: Sealer;
-  readonly #mac: RowMac;
-  readonly #told = new Set<unknown>();
+  readonly #guard: RowGuard;
   readonly #find: StatementSync;
 
   /** Use {@linkcode openTokenStore}. */
@@ -79,7 +78,7 @@ export class TokenStore implements TokenAdmin, Disposable {
     this.#database = database;
     this.#options = options;
     this.#sealer = createSealer(options.serverKey);
-    this.#mac = createRowMac(options.serverKey);
+    this.#guard = new RowGuard(createRowMac(options.serverKey), options.onDamage);
     this.#find = database.prepare("SELECT * FROM tokens WHERE id = ?");
   }
 
@@ -125,7 +124,7 @@ export class TokenStore implements TokenAdmin, Disposable {
   check(): void {
     translate("check", this.#path, () => {
       for (const row of this.#database.prepare("SELECT * FROM tokens").iterate()) {
-        this.#isRight(row);
+        this.#guard.isRight(row);
       }
     });
   }
@@ -137,14 +136,14 @@ export class TokenStore implements TokenAdmin, Disposable {
   async list(): Promise<TokenInfo[]> {
     return translate("list", this.#path, () => {
       const rows = this.#database.prepare("SELECT * FROM tokens ORDER BY name, turn DESC").all();
-      return rows.map((row) => this.#isRight(row) ? rowToToken(row).info : damagedToken(row));
+      return rows.map((row) => this.#guard.isRight(row) ? rowToToken(row).info : damagedToken(row));
     });
   }
 
   /** Ends a token, whatever its row says: from the next request on, on every thread. Safe to call twice. */
   async revoke(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<TokenInfo> {
     return this.#ending("revoke", () => {
-      const { info } = this.#latest(name);
+      const { info } = latestOf(this.#database, name, this.#guard);
       const ended = this.#end(info);
       if (ended !== info) this.#note("revoke", ended, by);
       return ended;
@@ -159,7 +158,7 @@ export class TokenStore implements TokenAdmin, Disposable {
   async rotate(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<NewToken> {
     const token = issueToken(this.#options.serverKey.publicKey);
     const info = this.#ending("rotate", () => {
-      const { info: old, turn, damaged } = this.#latest(name);
+      const { info: old, turn, damaged } = latestOf(this.#database, name, this.#guard);
       if (damaged) throw damaged;
       this.#end(old);
       const created = this.#options.clock.now();
@@ -184,7 +183,7 @@ export class TokenStore implements TokenAdmin, Disposable {
   find(id: string): StoredToken | undefined {
     return translate("find", this.#path, () => {
       const row = this.#find.get(id);
-      return row && this.#isRight(row) ? rowToToken(row) : undefined;
+      return row && this.#guard.isRight(row) ? rowToToken(row) : undefined;
     });
   }
 
@@ -236,7 +235,7 @@ export class TokenStore implements TokenAdmin, Disposable {
     const checked = checkRights(rights as TokenRights, created);
     return translate("create", this.#path, () =>
       transaction(this.#database, () => {
-        this.#refuseKnown(name, token.id);
+        refuseKnown(this.#database, name, token.id);
         const info = this.#add(token, checked, { name, created, turn: 1 });
         this.#note("create", info, by);
         return info;
@@ -263,46 +262,8 @@ export class TokenStore implements TokenAdmin, Disposable {
     };
     const psk = this.#sealer.seal(sessionPsk(token.secret), token.id);
     const hash = secretHash(token.secret);
-    insertToken(this.#database, info, { hash, psk, turn, mac: this.#mac });
+    insertToken(this.#database, info, { hash, psk, turn, mac: this.#guard.mac });
     return info;
-  }
-
-  #refuseKnown(name: string, id: string): void {
-    const row = this.#database.prepare(
-      "SELECT name, revoked FROM tokens WHERE name = ? OR id = ? ORDER BY turn DESC LIMIT 1",
-    ).get(name, id);
-    if (!row) return;
-    const state = row.name === name
-      ? `the name is taken${row.revoked === null ? "" : " by a revoked token"}`
-      : `the same token is known as "${row.name}"`;
-    throw new CacheError("conflict", `Cannot make the token "${name}": ${state}`, {
-      operation: "token_store.create",
-      hint: `take another name, or "token rotate ${row.name}" for a new secret under the same name`,
-    });
-  }
-
-  /** Whether a row is as it was written; tells of one that is not. */
-  #isRight(row: TokenRow): boolean {
-    if (this.#mac.isRight(row)) return true;
-    if (this.#told.has(row.id)) return false;
-    this.#told.add(row.id);
-    this.#options.onDamage?.(notAsWritten(String(row.name)));
-    return false;
-  }
-
-  #latest(name: string): { info: TokenInfo; turn: number; damaged?: CacheError } {
-    const row = this.#database.prepare(
-      "SELECT * FROM tokens WHERE name = ? ORDER BY turn DESC LIMIT 1",
-    ).get(name);
-    if (row) {
-      const turn = Number(row.turn);
-      if (this.#isRight(row)) return { info: rowToToken(row).info, turn };
-      return { info: damagedToken(row), turn, damaged: notAsWritten(name) };
-    }
-    throw new CacheError("not_found", `Cannot find the token "${name.slice(0, 80)}"`, {
-      operation: "token_store.find",
-      hint: "see the names with: token list",
-    });
   }
 
   #end(info: TokenInfo): TokenInfo {
@@ -311,7 +272,7 @@ export class TokenStore implements TokenAdmin, Disposable {
     const row = this.#find.get(info.id);
     this.#database.prepare("UPDATE tokens SET revoked = ? WHERE id = ?").run(revoked, info.id);
     // What nothing vouched for before is not vouched for now.
-    if (row && this.#mac.isRight(row)) vouch(this.#database, info.id, this.#mac);
+    if (row && this.#guard.mac.isRight(row)) vouch(this.#database, info.id, this.#guard.mac);
     return { ...info, revoked };
   }
 
@@ -325,15 +286,4 @@ export class TokenStore implements TokenAdmin, Disposable {
     this.#options.counters.add("revocation_generation");
     return result;
   }
-}
-
-function notAsWritten(name: string): CacheError {
-  return new CacheError(
-    "corrupt",
-    `Cannot use the token "${name.slice(0, 80)}": its row in auth.sqlite is not as it was written`,
-    {
-      operation: "token_store.find",
-      hint: "revoke it, and make one with another name",
-    },
-  );
 }

@@ -241,7 +241,8 @@ function isMissingTable(error: unknown): boolean {
   return error instanceof Error && (error as { errcode?: unknown }).errcode === 1;
 }
 
-function sizeOf(path: string): number | undefined {
+/** Bytes of a file; `undefined` where there is none. */
+export function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
 }
 

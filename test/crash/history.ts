@@ -90,6 +90,8 @@ export class History {
       this.evictions++;
       this.evicted += Number(made[1]);
     }
+    // A table that a test took away is no damage.
+    if (/^Cannot find the index .*: made anew/.test(line)) return;
     if (/ALARM|damaged|set aside|can not|Cannot/.test(line)) this.alarms.push(line);
   }
 }

@@ -7,6 +7,7 @@ import { HARNESS } from "../helpers/long.ts";
 import { randomOf, seededRandom, seedProcess } from "../helpers/random.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { chosenCases, damageCases } from "./cases.ts";
+import type { DamageCase } from "./cases.ts";
 import { examine } from "./examine.ts";
 import { filesOf } from "./records.ts";
 import { dependenciesOf, touchedIn } from "./touched.ts";
@@ -19,8 +20,14 @@ const TABLES = /^(packs|index)\.sqlite(-wal|-shm)?$/;
 /** What stands in the way of a file is not taken away by itself. */
 const FOLDER = "folder in its place";
 
-/** Kinds after which records that only the tables knew are gone without a gap. */
-const TRACELESS = new Set(["delete", "empty", FOLDER, "cut", "left out"]);
+/** Kinds after which a whole file is gone. */
+const GONE = new Set(["delete", FOLDER]);
+/** Kinds after which records are gone without a gap; the footer of a pack still knows them. */
+const GAPLESS = new Set(["empty", "cut", "left out"]);
+
+function isTraceless({ kind, type }: DamageCase): boolean {
+  return GONE.has(kind) || GAPLESS.has(kind) && type.startsWith("active");
+}
 
 /** Of entries that are all alike, what the short form looks at: each of so many, and all touched ones. */
 const NTH_FILLING = 9;
@@ -76,7 +83,8 @@ Deno.test("damage of every file and field of a stopped store", async () => {
       const outcome = await examine(dir, partOf(world, touched), {
         ...touched,
         refuse: REFUSING.has(one.type) || one.kind === FOLDER,
-        traceless: one.rebuild && TRACELESS.has(one.kind),
+        torn: one.rebuild && one.type.startsWith("active"),
+        traceless: one.rebuild && isTraceless(one),
         tables: one.type === "packs.sqlite",
         displaced: one.kind === "exchange" && one.type === "data pack",
         replayed: one.rebuild || one.type === "active log",
