@@ -31,7 +31,7 @@ ${run.threads} serving threads of ours and of the floor. Bodies are random bytes
 Deno executable) where a row says so.
 
 - **vitte-remote-cache**: token checked, SHA-256 checked, every acknowledged PUT durable (\`fdatasync\`).
-- **floor**: 40 lines of Deno that look a token up in a Map and answer from memory; a PUT stays in
+- **floor**: a few lines of Deno that look a token up in a Map and answer from memory; a PUT stays in
   memory, unhashed. What the runtime allows, not a cache.
 - **nginx**: static files by sendfile and WebDAV PUT, 2 workers; no token, no hash, no sync.
 

@@ -24,6 +24,8 @@ export interface Ratio {
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
+  /** Of each pair of runs. */
+  readonly each: readonly number[];
 }
 
 /** Runs a race on all servers in turn, `rounds` times. */
@@ -65,5 +67,5 @@ export function ratioTo(
   const each = ours.map((one, n) =>
     what === "rate" ? one.rate / theirs[n]!.rate : theirs[n]!.cpu / one.cpu
   );
-  return { median: median(each), lowest: Math.min(...each), highest: Math.max(...each) };
+  return { median: median(each), lowest: Math.min(...each), highest: Math.max(...each), each };
 }
