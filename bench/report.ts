@@ -22,8 +22,8 @@ export function report(rows: readonly Row[], figures: readonly Figure[], run: Ru
   const peaks = run.peaks.map(([name, mb]) => `${name} ${mb.toFixed(0)} MB`).join(", ");
   return `# Benchmarks
 
-Written by \`deno task bench\`: ${run.rounds} rounds of ${run.seconds} s for each row and server, in one
-run of ${
+Written by \`deno task bench\`: ${run.rounds} rounds of ${run.seconds} s for each row and server, behind one of
+small requests that does not count, in one run of ${
     run.minutes.toFixed(1)
   } minutes on one machine, alternating; medians. Loopback; load generator and
 servers share the cores. ${navigator.hardwareConcurrency} cores, ${cpuName()}, ${Deno.build.os} ${Deno.osRelease()}, Deno ${Deno.version.deno};
