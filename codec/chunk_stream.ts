@@ -49,6 +49,12 @@ export class Chunker {
     while (this.#end > this.#start) chunks.push(this.#cut());
     return chunks;
   }
+  /** Drops what is left, and gives its memory back at once; the chunker is then as new. */
+  giveUp(): void {
+    this.#buffer.buffer.transfer(0);
+    this.#buffer = new Uint8Array(0);
+    this.#start = this.#end = 0;
+  }
   #cut(): Bytes {
     const length = findCut(this.#buffer, this.#start, this.#end, this.#prepared);
     const chunk = copyOf(this.#buffer, this.#start, this.#start + length);
