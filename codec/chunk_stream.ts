@@ -72,6 +72,7 @@ export class Chunker {
         const size = Math.max(FIRST_BUFFER_BYTES, 2 ** Math.ceil(Math.log2(want * 2)));
         const larger = new Uint8Array(Math.min(2 * this.#max, size));
         larger.set(this.#buffer.subarray(this.#start, this.#end));
+        this.#buffer.buffer.transfer(0);
         this.#buffer = larger;
       }
       this.#start = 0;

@@ -189,6 +189,7 @@ class LargeBlob {
   }
   async finish(digest: Digest): Promise<CommitBatch> {
     for (const chunk of this.#chunker.flush()) await this.#addChunk(chunk);
+    this.#chunker.giveUp();
     const { root, parts } = this.#recipe.finish(digest);
     for (const { id, body } of parts) await this.#runs.add({ kind: "recipe", id, body });
     const id = chunkIdOf(digestBytes(digest));
