@@ -13,6 +13,7 @@ import type { Output } from "./output.ts";
 import { describeReach, urlOf } from "./reachability.ts";
 import { Scrubber } from "./scrubber.ts";
 import { ServingThreads } from "./serving_threads.ts";
+import { openTrim, SpareMemory } from "./spare_memory.ts";
 
 /** Settings of `serve`. */
 export interface ServeOptions {
@@ -102,6 +103,17 @@ export async function serve(
         clock,
         counters: engine.counters,
         ...engine.scrub,
+        report: (line) => output.log(line),
+      }),
+    );
+  }
+  const trim = openTrim();
+  if (trim) {
+    stack.use(
+      new SpareMemory({
+        trim,
+        clock,
+        resident: () => Deno.memoryUsage().rss,
         report: (line) => output.log(line),
       }),
     );

@@ -97,6 +97,18 @@ export const DOWNLOAD_HELD_BYTES = 512 * 1024;
  */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of a process in memory below which nothing is given back: a server at rest has less. */
+export const SPARE_FROM_BYTES = 200 * 1024 * 1024;
+
+/**
+ * Bytes that must have come on top since then: to give memory back and to take it again costs some
+ * 20 ms of the processor for as many.
+ */
+export const SPARE_STEP_BYTES = 64 * 1024 * 1024;
+
+/** Milliseconds between two looks at it. */
+export const SPARE_LOOK_MS = 2_000;
+
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 

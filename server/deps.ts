@@ -33,7 +33,8 @@ export interface ServerDeps {
   metricsText(): Promise<string>;
   /**
    * Whether who sends the answers has taken each part of a body before it asks for the next, as
-   * `Deno.serve` has: parts are then only lent to it. Default false: it may keep them.
+   * `Deno.serve` has: parts are then only lent to it. The parts of a request's body are then ours,
+   * each with its memory. Default false: it may keep them.
    */
   readonly takesParts?: boolean | undefined;
   /** Namespaces whose tool caches anybody may read. */
