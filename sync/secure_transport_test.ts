@@ -6,7 +6,7 @@ import { isKind } from "../core/errors.ts";
 import { securePair } from "../test/helpers/secure_pair.ts";
 import type { Change } from "../test/helpers/middle.ts";
 import { throughMiddle } from "../test/helpers/middle.ts";
-import { read, readAll, settled, transportSuite } from "../test/suites/transport.ts";
+import { read, type readAll, settled, transportSuite } from "../test/suites/transport.ts";
 import { memoryTransports } from "./transport_memory.ts";
 
 transportSuite("secure transport over memory", async () => ({
