@@ -16,6 +16,7 @@ import {
   LANES,
   MAX_MESSAGE_BYTES,
   MAX_UNREAD_BYTES,
+  UNCONFIRMED_BYTES,
 } from "../core/sync_limits.ts";
 import type { SendOptions, Transport } from "../core/transport.ts";
 import { Inbox, Outbox } from "./fragments.ts";
@@ -69,6 +70,11 @@ export class SecureTransport implements Transport {
     this.#clock = clock;
     this.#confirmed = !awaitConfirmation;
     this.frames = { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
+  }
+
+  /** Begins to receive before anybody reads, so that what ends the handshake is opened at once. */
+  listen(): void {
+    if (this.#ahead.length === 0) this.#ahead.push(this.#openNext());
   }
 
   allowUnread(bytes: number): void {
@@ -158,9 +164,12 @@ export class SecureTransport implements Transport {
 
   #openNext(): Promise<Opened> {
     // In the order of the calls: the frames below come in that order, and so they are opened.
-    const opened = this.#frames.next().then(async ({ done, value }): Promise<Opened> =>
-      done ? { done, value: undefined } : { done: false, value: await this.#receiver.open(value) }
-    );
+    const opened = this.#frames.next().then(async ({ done, value }): Promise<Opened> => {
+      if (done) return { done, value: undefined };
+      // More may be on its way behind it, and not every transport can hold that back.
+      if (!this.#confirmed) this.#inner.allowUnread(UNCONFIRMED_BYTES);
+      return { done: false, value: await this.#receiver.open(value) };
+    });
     // Whoever reads it hears of a failure; until then it must not end the process.
     opened.catch(() => {});
     return opened;
