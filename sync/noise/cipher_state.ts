@@ -92,7 +92,7 @@ async function nextKey(key: CryptoKey): Promise<CryptoKey> {
   return await importKey(new Uint8Array(sealed, 0, ZEROS.length));
 }
 
-/** Section 12.3: four zero bytes and the number, big-endian. */
+/** Section 12.4: four zero bytes and the number, big-endian. */
 function ivOf(nonce: bigint): Bytes {
   const iv = new Uint8Array(12);
   new DataView(iv.buffer).setBigUint64(4, nonce);
