@@ -57,7 +57,7 @@ export class SecureTransport implements Transport {
   /** Frames that are being received and opened, for who reads next. */
   readonly #ahead: Promise<Opened>[] = [];
   #confirmed: boolean;
-  #sending = false;
+  #sending: Promise<void> | undefined;
   #ended: CacheError | undefined;
 
   constructor(inner: Transport, keys: HandshakeResult, options: SecureOptions) {
@@ -98,6 +98,8 @@ export class SecureTransport implements Transport {
   async close(why: string | CacheError): Promise<void> {
     this.#end(typeof why === "string" ? connectionEnded(why) : why);
     await this.#inner.close(why);
+    // What was being sealed or opened is over when nothing of the connection is left.
+    await Promise.allSettled([this.#sending, ...this.#ahead]);
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close("done");
@@ -111,13 +113,12 @@ export class SecureTransport implements Transport {
     using _listener = onAbort(signal, () => {
       if (this.#outbox.withdraw(lane, message)) reject(signal!.reason);
     });
-    if (!this.#sending) void this.#sendAll();
+    this.#sending ??= this.#sendAll();
     await promise;
   }
 
   /** Sends until nothing waits; what fails is told to whoever waits, and ends the connection. */
   async #sendAll(): Promise<void> {
-    this.#sending = true;
     const sealed: { frame: Promise<Bytes>; last: OutgoingMessage | undefined }[] = [];
     try {
       while (true) {
@@ -131,17 +132,20 @@ export class SecureTransport implements Transport {
           }
         }
         const first = sealed[0];
-        if (!first) break;
+        if (!first) {
+          // In the same turn as the look at the outbox, or a message could be left lying.
+          this.#sending = undefined;
+          return;
+        }
         await this.#inner.send(await first.frame);
         sealed.shift();
         first.last?.sent();
       }
     } catch (thrown) {
       const error = this.#ended ?? toCacheError(thrown, "session.send");
+      this.#end(error);
       for (const { last } of sealed) last?.failed(error);
-      await this.close(error);
-    } finally {
-      this.#sending = false;
+      await Promise.allSettled([this.#inner.close(error), ...sealed.map(({ frame }) => frame)]);
     }
   }
 

@@ -61,9 +61,14 @@ export class CipherState {
     }
   }
 
-  /** Section 4.2: a new key of the old one, for all calls from now on; the counter goes on. */
-  rekey(): void {
-    this.#key = watched(this.#cryptoKey().then(nextKey));
+  /**
+   * Section 4.2: a new key of the old one, for all calls from now on; the counter goes on. Resolves
+   * when it is there; nobody has to wait for that, and whoever uses it has its failure.
+   */
+  rekey(): Promise<unknown> {
+    const key = watched(this.#cryptoKey().then(nextKey));
+    this.#key = key;
+    return key;
   }
 
   #cryptoKey(): Promise<CryptoKey> {
