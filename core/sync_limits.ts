@@ -12,6 +12,12 @@ export const REKEY_MS = 3_600_000;
 /** Bytes that may lie unread before a handshake has ended: one frame of the largest size. */
 export const HANDSHAKE_BYTES = 64 * 1024;
 
+/**
+ * Bytes that may lie unread from the moment on when what ends the handshake has arrived and is being
+ * opened, a millisecond or two: what a peer may send without credits, with room to spare.
+ */
+export const UNCONFIRMED_BYTES = 4 * 1024 * 1024;
+
 /** Milliseconds from the first byte to the end of a handshake: ten round trips around the earth. */
 export const HANDSHAKE_MS = 5_000;
 

@@ -11,7 +11,12 @@ import type { Clock } from "../core/clock.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, toCacheError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
-import { HANDSHAKE_MS, MAX_FIRST_MESSAGE_BYTES, MAX_UNREAD_BYTES } from "../core/sync_limits.ts";
+import {
+  HANDSHAKE_MS,
+  MAX_FIRST_MESSAGE_BYTES,
+  MAX_UNREAD_BYTES,
+  UNCONFIRMED_BYTES,
+} from "../core/sync_limits.ts";
 import type { Transport } from "../core/transport.ts";
 import type { AgreementKey } from "../core/x25519.ts";
 import type { SessionCredentials } from "./credentials.ts";
@@ -76,7 +81,10 @@ export async function beginSession(
     first,
     finish: (inner, time) =>
       closingOnFailure(inner, async () => {
-        const welcome = await state.readMessage(await handshakeFrame(inner, time));
+        const second = await handshakeFrame(inner, time);
+        // The server may send on behind it while it is being opened.
+        inner.allowUnread(UNCONFIRMED_BYTES);
+        const welcome = await state.readMessage(second);
         inner.allowUnread(MAX_UNREAD_BYTES);
         const transport = new SecureTransport(inner, state.result(), time);
         await transport.confirm();
@@ -128,7 +136,10 @@ export async function readOpening(first: Bytes, options: AnswerOptions): Promise
       closingOnFailure(inner, async () => {
         const second = await state.writeMessage(welcome);
         await withinTime(inner.send(second), { ...time, ...LIMIT });
-        return new SecureTransport(inner, state.result(), { ...time, awaitConfirmation: true });
+        const options = { ...time, awaitConfirmation: true };
+        const transport = new SecureTransport(inner, state.result(), options);
+        transport.listen();
+        return transport;
       }),
   };
 }

@@ -43,11 +43,12 @@ Deno.test("a token that names no server opens a session where both sides allow i
   const opening = await beginSession({ credentials, request: REQUEST, hello: utf8("x") });
   const { serverKey: _, ...answer } = ANSWER;
   const offer = await readOpening(opening.first, { ...answer, pattern: NNPSK0 });
-  const [{ transport }] = await Promise.all([
+  const [{ transport }, server] = await Promise.all([
     opening.finish(a, time),
     offer.accept(b, utf8("y"), time),
   ]);
   await transport.close("done");
+  assert.deepEqual(await readAll(server), []);
 });
 
 const OTHER_VIEWS: Readonly<Record<string, Partial<AnswerOptions>>> = {

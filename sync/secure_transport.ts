@@ -16,6 +16,7 @@ import {
   LANES,
   MAX_MESSAGE_BYTES,
   MAX_UNREAD_BYTES,
+  UNCONFIRMED_BYTES,
 } from "../core/sync_limits.ts";
 import type { SendOptions, Transport } from "../core/transport.ts";
 import { Inbox, Outbox } from "./fragments.ts";
@@ -56,7 +57,7 @@ export class SecureTransport implements Transport {
   /** Frames that are being received and opened, for who reads next. */
   readonly #ahead: Promise<Opened>[] = [];
   #confirmed: boolean;
-  #sending = false;
+  #sending: Promise<void> | undefined;
   #ended: CacheError | undefined;
 
   constructor(inner: Transport, keys: HandshakeResult, options: SecureOptions) {
@@ -69,6 +70,11 @@ export class SecureTransport implements Transport {
     this.#clock = clock;
     this.#confirmed = !awaitConfirmation;
     this.frames = { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
+  }
+
+  /** Begins to receive before anybody reads, so that what ends the handshake is opened at once. */
+  listen(): void {
+    if (this.#ahead.length === 0) this.#ahead.push(this.#openNext());
   }
 
   allowUnread(bytes: number): void {
@@ -92,6 +98,8 @@ export class SecureTransport implements Transport {
   async close(why: string | CacheError): Promise<void> {
     this.#end(typeof why === "string" ? connectionEnded(why) : why);
     await this.#inner.close(why);
+    // What was being sealed or opened is over when nothing of the connection is left.
+    await Promise.allSettled([this.#sending, ...this.#ahead]);
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close("done");
@@ -105,13 +113,12 @@ export class SecureTransport implements Transport {
     using _listener = onAbort(signal, () => {
       if (this.#outbox.withdraw(lane, message)) reject(signal!.reason);
     });
-    if (!this.#sending) void this.#sendAll();
+    this.#sending ??= this.#sendAll();
     await promise;
   }
 
   /** Sends until nothing waits; what fails is told to whoever waits, and ends the connection. */
   async #sendAll(): Promise<void> {
-    this.#sending = true;
     const sealed: { frame: Promise<Bytes>; last: OutgoingMessage | undefined }[] = [];
     try {
       while (true) {
@@ -125,17 +132,20 @@ export class SecureTransport implements Transport {
           }
         }
         const first = sealed[0];
-        if (!first) break;
+        if (!first) {
+          // In the same turn as the look at the outbox, or a message could be left lying.
+          this.#sending = undefined;
+          return;
+        }
         await this.#inner.send(await first.frame);
         sealed.shift();
         first.last?.sent();
       }
     } catch (thrown) {
       const error = this.#ended ?? toCacheError(thrown, "session.send");
+      this.#end(error);
       for (const { last } of sealed) last?.failed(error);
-      await this.close(error);
-    } finally {
-      this.#sending = false;
+      await Promise.allSettled([this.#inner.close(error), ...sealed.map(({ frame }) => frame)]);
     }
   }
 
@@ -158,9 +168,12 @@ export class SecureTransport implements Transport {
 
   #openNext(): Promise<Opened> {
     // In the order of the calls: the frames below come in that order, and so they are opened.
-    const opened = this.#frames.next().then(async ({ done, value }): Promise<Opened> =>
-      done ? { done, value: undefined } : { done: false, value: await this.#receiver.open(value) }
-    );
+    const opened = this.#frames.next().then(async ({ done, value }): Promise<Opened> => {
+      if (done) return { done, value: undefined };
+      // More may be on its way behind it, and not every transport can hold that back.
+      if (!this.#confirmed) this.#inner.allowUnread(UNCONFIRMED_BYTES);
+      return { done: false, value: await this.#receiver.open(value) };
+    });
     // Whoever reads it hears of a failure; until then it must not end the process.
     opened.catch(() => {});
     return opened;

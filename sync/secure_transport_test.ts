@@ -6,7 +6,7 @@ import { isKind } from "../core/errors.ts";
 import { securePair } from "../test/helpers/secure_pair.ts";
 import type { Change } from "../test/helpers/middle.ts";
 import { throughMiddle } from "../test/helpers/middle.ts";
-import { read, readAll, settled, transportSuite } from "../test/suites/transport.ts";
+import { read, type readAll, settled, transportSuite } from "../test/suites/transport.ts";
 import { memoryTransports } from "./transport_memory.ts";
 
 transportSuite("secure transport over memory", async () => ({
@@ -132,11 +132,11 @@ Deno.test("a connection that is cut in the middle of a message is no end in orde
 });
 
 Deno.test("send() refuses lanes that there are not", async () => {
-  const [a] = await pair();
+  const [a, b] = await pair();
   for (const lane of [-1, 5, 0.5, NaN]) {
     await assert.rejects(a.send(new Uint8Array(1), { lane }), RangeError);
   }
-  await a.close("done");
+  await Promise.all([a.close("done"), b.close("done")]);
 });
 
 function pair(change: Change = (frame) => [frame], clock = new ManualClock()) {

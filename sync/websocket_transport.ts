@@ -6,7 +6,7 @@
  * a peer that sends more than may lie unread is cut off, and a sender looks again after some
  * milliseconds.
  */
-import { throwIfAborted } from "../core/abort.ts";
+import { anySignal, throwIfAborted } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Bytes } from "../core/digest.ts";
 import { CacheError } from "../core/errors.ts";
@@ -127,7 +127,7 @@ export class WebSocketTransport implements Transport {
       await this.#opened.promise;
       let pause = ROOM_POLL_MS;
       while (!this.#ended && !this.#hasRoom(frame)) {
-        await this.#clock.sleep(pause, signal);
+        await this.#clock.sleep(pause, anySignal(signal, this.#gone.signal));
         pause = Math.min(2 * pause, ROOM_POLL_MAX_MS);
       }
       this.#write(frame);

@@ -99,11 +99,12 @@ export class NoiseReceiver {
     }
     // Nothing is awaited before this line: numbers and keys go by the order of the calls.
     const opened = this.#cipher.decrypt(NO_DATA, frame);
-    if (renews) {
-      this.#cipher.rekey();
-      this.#messages = 0;
-    }
-    return await opened;
+    if (!renews) return await opened;
+    this.#messages = 0;
+    // The key too, even if the frame is refused: nothing goes on behind a result.
+    const [plain] = await Promise.allSettled([opened, this.#cipher.rekey()]);
+    if (plain.status === "rejected") throw plain.reason;
+    return plain.value;
   }
 }
 

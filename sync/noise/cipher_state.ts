@@ -17,14 +17,14 @@ const ALGORITHM = "AES-GCM";
 
 /** Seals and opens, each message with the next number. */
 export class CipherState {
-  #key: Promise<CryptoKey>;
+  /** As bytes until it is needed: of most states of a handshake it never is. */
+  #key: Bytes | Promise<CryptoKey>;
   #nonce: number;
 
   /** `key` has 32 bytes; `nonce` is the number of the next message, 0 but in tests. */
   constructor(key: Bytes, nonce = 0) {
-    this.#key = importKey(key);
+    this.#key = key;
     this.#nonce = nonce;
-    watch(this.#key);
   }
 
   /** Messages that were sealed or opened. */
@@ -38,7 +38,7 @@ export class CipherState {
    */
   async encrypt(data: Bytes, plain: Bytes): Promise<Bytes> {
     const iv = this.#nextIv();
-    const key = await this.#key;
+    const key = await this.#cryptoKey();
     const parameters = { name: ALGORITHM, iv, additionalData: data };
     return new Uint8Array(await crypto.subtle.encrypt(parameters, key, plain));
   }
@@ -51,7 +51,7 @@ export class CipherState {
   async decrypt(data: Bytes, sealed: Bytes): Promise<Bytes> {
     const iv = this.#nextIv();
     if (sealed.length < TAG_BYTES) throw notGenuine(sealed.length);
-    const key = await this.#key;
+    const key = await this.#cryptoKey();
     const parameters = { name: ALGORITHM, iv, additionalData: data };
     try {
       return new Uint8Array(await crypto.subtle.decrypt(parameters, key, sealed));
@@ -61,10 +61,19 @@ export class CipherState {
     }
   }
 
-  /** Section 4.2: a new key of the old one, for all calls from now on; the counter goes on. */
-  rekey(): void {
-    this.#key = this.#key.then(nextKey);
-    watch(this.#key);
+  /**
+   * Section 4.2: a new key of the old one, for all calls from now on; the counter goes on. Resolves
+   * when it is there; nobody has to wait for that, and whoever uses it has its failure.
+   */
+  rekey(): Promise<unknown> {
+    const key = watched(this.#cryptoKey().then(nextKey));
+    this.#key = key;
+    return key;
+  }
+
+  #cryptoKey(): Promise<CryptoKey> {
+    if (this.#key instanceof Uint8Array) this.#key = watched(importKey(this.#key));
+    return this.#key;
   }
 
   #nextIv(): Bytes {
@@ -88,7 +97,7 @@ async function nextKey(key: CryptoKey): Promise<CryptoKey> {
   return await importKey(new Uint8Array(sealed, 0, ZEROS.length));
 }
 
-/** Section 12.3: four zero bytes and the number, big-endian. */
+/** Section 12.4: four zero bytes and the number, big-endian. */
 function ivOf(nonce: bigint): Bytes {
   const iv = new Uint8Array(12);
   new DataView(iv.buffer).setBigUint64(4, nonce);
@@ -96,8 +105,9 @@ function ivOf(nonce: bigint): Bytes {
 }
 
 /** A key that fails while nobody waits must not end the process: the next call gets the failure. */
-function watch(key: Promise<CryptoKey>): void {
+function watched(key: Promise<CryptoKey>): Promise<CryptoKey> {
   key.catch(() => {});
+  return key;
 }
 
 function notGenuine(bytes: number, cause?: unknown): CacheError {

@@ -156,8 +156,10 @@ const CUT_OFF: Readonly<Record<string, Case>> = {
     const sending = (async () => {
       while (true) await a.send(new Uint8Array(10_000));
     })();
-    await assert.rejects(sending, (thrown) => isKind(thrown, "too_large"));
-    await assert.rejects(readAll(a), (thrown) => isKind(thrown, "too_large"));
+    // In the middle of sending he may see the connection break before he is told why.
+    const told = (thrown: unknown) => isKind(thrown, "too_large") || isKind(thrown, "unavailable");
+    await assert.rejects(sending, told);
+    await assert.rejects(readAll(a), told);
     await assert.rejects(readAll(b), (thrown) => isKind(thrown, "too_large"));
   },
 };
