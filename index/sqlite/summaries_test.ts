@@ -1,6 +1,8 @@
 /** Summaries of tables: what a start takes over of them, and that it is right whatever happened. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { encodeTombstone } from "../../codec/entry_record.ts";
+import { noSeal } from "../../codec/seal.ts";
 import { toHex } from "../../core/digest.ts";
 import type { SummaryView } from "../../core/summary/trie.ts";
 import { tempDir } from "../../test/helpers/temp.ts";
@@ -177,7 +179,16 @@ Deno.test("Summaries: the horizon outlives a restart, and holds for tombstones f
   const root = toHex((await first.summary("default", "main", { horizon })).root());
   assert.equal((await first.summary("default", "main")).count(""), 99);
   await first[Symbol.asyncDispose]();
+  // One that comes late, as from a peer or from a log that is read again.
+  const late = { epoch: 0, hlc: horizon - 1n, device: world.device };
+  const context = { keys: world.keys, seal: noSeal };
+  await log.append([encodeTombstone(keyed("late"), late, context).record]);
   await using second = await openWriter(world, { path, log });
   assert.equal(await rootOf(second), root);
   assert.equal(root, await freshRoot(dir, path));
+  const timely = { ...late, hlc: horizon };
+  await log.append([encodeTombstone(keyed("timely"), timely, context).record]);
+  await second[Symbol.asyncDispose]();
+  await using third = await openWriter(world, { path, log });
+  assert.equal((await third.summary("default", "main")).count(""), 100);
 });
