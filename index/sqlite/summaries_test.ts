@@ -11,6 +11,8 @@ import { draft, indexWorld, keyed } from "../../test/suites/metadata_index_world
 import { openWriter } from "../../test/suites/open_index.ts";
 import type { IndexWriter } from "../contract.ts";
 import { MemoryLog } from "../memory_log.ts";
+import { SCHEMA } from "./schema.ts";
+import { Summaries } from "./summaries.ts";
 
 const COUNT = 3000;
 
@@ -151,6 +153,30 @@ Deno.test("Summaries: a batch that failed leaves no trace", async () => {
     entries: [draft("new"), draft("k1", { mutability: "immutable" })],
   }));
   assert.equal(await rootOf(index), root);
+});
+
+Deno.test("Summaries: a transaction that is taken back takes back what was noted and written down", () => {
+  const db = new DatabaseSync(":memory:");
+  for (const statement of SCHEMA) db.exec(statement);
+  const summaries = new Summaries(db);
+  const trie = summaries.of(1);
+  const add = db.prepare(`INSERT INTO entries VALUES (?, 1, ?, 1, 0, ?, 0, x'')`);
+  const item = (no: number) => new Uint8Array(16).fill(no);
+  const empty = toHex(trie.root());
+  db.exec("BEGIN");
+  add.run(item(1), 1, item(1));
+  summaries.changed(1, { came: item(1) });
+  summaries.save(1, 1);
+  summaries.raiseHorizon(5n);
+  assert.notEqual(toHex(trie.root()), empty);
+  db.exec("ROLLBACK");
+  summaries.rolledBack();
+  assert.equal(toHex(trie.root()), empty);
+  assert.equal(summaries.horizon, 0n);
+  summaries.changed(1, { went: item(1) });
+  assert.equal(db.prepare(`SELECT count(*) AS n FROM summary_gone`).get()?.n, 0);
+  assert.deepEqual(summaries.unsaved(), [1]);
+  db.close();
 });
 
 Deno.test("Summaries: entries that are forgotten go without a tombstone", async () => {
