@@ -11,6 +11,7 @@ import { draft, indexWorld, keyed } from "../../test/suites/metadata_index_world
 import { openWriter } from "../../test/suites/open_index.ts";
 import type { IndexWriter } from "../contract.ts";
 import { MemoryLog } from "../memory_log.ts";
+import { prepareChanges } from "./changes.ts";
 import { SCHEMA } from "./schema.ts";
 import { Summaries } from "./summaries.ts";
 
@@ -82,6 +83,7 @@ Deno.test("Summaries: what came and went after the last close counts, asked for 
   await rootOf(index);
   for (const asked of [false, true, false]) {
     await index[Symbol.asyncDispose]();
+    assert.deepEqual(rows(path), { summaries: 1, gone: 0 });
     index = await openWriter(world, { path, log });
     if (asked) await rootOf(index);
     await put(index, COUNT, COUNT + 20);
@@ -176,6 +178,22 @@ Deno.test("Summaries: a transaction that is taken back takes back what was noted
   summaries.changed(1, { went: item(1) });
   assert.equal(db.prepare(`SELECT count(*) AS n FROM summary_gone`).get()?.n, 0);
   assert.deepEqual(summaries.unsaved(), [1]);
+  db.close();
+});
+
+Deno.test("Summaries: hear of it when a transaction of the index fails", () => {
+  const db = new DatabaseSync(":memory:");
+  for (const statement of SCHEMA) db.exec(statement);
+  const changes = prepareChanges(db, { keys: indexWorld().keys, seal: noSeal });
+  assert.throws(() =>
+    changes.transaction(() => {
+      changes.summaries.raiseHorizon(5n);
+      throw new Error("no room");
+    })
+  );
+  assert.equal(changes.summaries.horizon, 0n);
+  changes.transaction(() => changes.summaries.raiseHorizon(5n));
+  assert.equal(changes.summaries.horizon, 5n);
   db.close();
 });
 
