@@ -2,6 +2,7 @@
 import type { BlobRow } from "../codec/clear_part.ts";
 import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
+import type { SignalOptions } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
@@ -11,6 +12,7 @@ import type { KnownBlobsWriter } from "../core/known_blobs.ts";
 import type { LateCheck } from "../core/late_check.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
+import type { SummaryView } from "../core/summary/trie.ts";
 import type { AuditLimits } from "./audit/trail.ts";
 
 /**
@@ -81,6 +83,15 @@ export interface IndexQueries extends MetadataIndex {
   totals(): IndexTotals;
 }
 
+/** Options of {@linkcode EntryIndex.summary}. */
+export interface SummaryOptions extends SignalOptions {
+  /**
+   * Tombstones with an older hybrid logical clock are in no summary from now on, also of later
+   * questions: stores forget them at different times. Default: the newest that was asked for.
+   */
+  readonly horizon?: bigint | undefined;
+}
+
 /** An index that can be changed. */
 export interface EntryIndex extends IndexQueries {
   /**
@@ -91,6 +102,12 @@ export interface EntryIndex extends IndexQueries {
   commit(batch: IndexBatch): Promise<IndexCommit>;
   /** The newest replacements of an entry, newest first; at most {@linkcode MAX_REPLACEMENTS}. */
   replacements(key: EntryKey): Promise<Replacement[]>;
+  /**
+   * What a namespace and scope hash to, item by item, as they are whenever the summary is asked.
+   * The first one reads and hashes what was not hashed before, others get their turns meanwhile; an
+   * abort leaves the rest to the next one.
+   */
+  summary(namespace: string, scope: string, options?: SummaryOptions): Promise<SummaryView>;
   /** As `touch`, for a thread that has ids: what a port forwards. */
   touchIds(ids: readonly EntryId[], at: number): void;
 }

@@ -24,6 +24,11 @@ export class ItemPages implements ItemSource {
     return this.#size;
   }
 
+  /** Bytes of its pages, full and empty places. */
+  get bytes(): number {
+    return this.#pages.reduce((sum, { ids }) => sum + ids.byteLength, 0);
+  }
+
   /** Adds an id; `false` if it is here already. Throws `RangeError` unless it has 16 bytes. */
   add(id: Uint8Array): boolean {
     checkItem(id);

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { toHex } from "../digest.ts";
 import type { Bytes } from "../digest.ts";
 import { concat } from "../bytes.ts";
+import { ItemPages } from "./item_pages.ts";
 import { SummarySet } from "./summary_set.ts";
 
 const EMPTY_ROOT = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
@@ -142,4 +143,13 @@ Deno.test("SummarySet: one of ten items is small, one that was emptied is the em
   set.root();
   for (let n = 0; n < 5000; n++) set.delete(bytesOf(id(n)));
   assert.equal(toHex(set.root()), EMPTY_ROOT);
+});
+
+Deno.test("ItemPages: takes little more than its ids, also when most of them went", () => {
+  const pages = new ItemPages();
+  for (let n = 0; n < 20_000; n++) pages.add(bytesOf(id(n)));
+  assert.ok(pages.bytes < 1.2 * 20_000 * 16, `${pages.bytes} bytes`);
+  for (let n = 0; n < 20_000; n++) if (n % 100 > 0) pages.delete(bytesOf(id(n)));
+  assert.equal(pages.size, 200);
+  assert.ok(pages.bytes < 2 * 200 * 16, `${pages.bytes} bytes`);
 });

@@ -2,25 +2,23 @@
 import type { DatabaseSync } from "node:sqlite";
 import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
-import { namespaceId } from "../../codec/entry_id.ts";
 import { itemIdOfRecord } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
-import { decodeNamespace, encodeNamespace } from "../../codec/sealed_part.ts";
-import { equalBytes } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
-import { CacheError } from "../../core/errors.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
 import type { PlainRecord } from "../../core/record.ts";
-import { MAX_REPLACEMENTS } from "../contract.ts";
 import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
-import { spaceId } from "./queries.ts";
+import { prepareNumbers } from "./numbers.ts";
+import { prepareReplacements } from "./replacements.ts";
 import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
 import type { IndexState } from "./state.ts";
+import { Summaries } from "./summaries.ts";
+import { NO_ITEM } from "./summary_items.ts";
 
 /** A new version of an identity, with its record. */
 export interface VersionChange {
@@ -59,6 +57,8 @@ export interface Transaction {
 export interface Changes {
   /** Numbers as of the last committed transaction. */
   readonly state: Readonly<IndexState>;
+  /** What the tables hash to; it is told of every change. */
+  readonly summaries: Summaries;
   /** The greatest epoch of any version in the namespace; 0 if there is none. */
   epochOf(namespace: string): number;
   /** The sealed replacements of an entry, newest first. */
@@ -87,7 +87,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const names = nameWriter(db);
   const replacements = prepareReplacements(db);
   const oldVersion = db.prepare(
-    `SELECT state, length(record) AS bytes FROM entries WHERE id = ?`,
+    `SELECT state, length(record) AS bytes, space_no, item FROM entries WHERE id = ?`,
   );
   const upsert = db.prepare(
     `INSERT INTO entries (id, space_no, sequence, state, used, item, sum, record)
@@ -101,16 +101,17 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?, ?)`);
   const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
   const toTell: { readonly no: number; readonly change: VisibleChange }[] = [];
+  const summaries = translated("index.open", () => new Summaries(db));
   let watcher: KnownBlobsWriter | undefined;
   let state = translated("index.open", () => readState(db));
 
-  /** Takes a version that goes out of the totals. */
-  function uncount(next: IndexState, id: EntryId): boolean {
+  /** Takes a version that goes out of the totals; tells its space and item. */
+  function uncount(next: IndexState, id: EntryId): { space: number; item: Bytes } | undefined {
     const old = oldVersion.get(id);
-    if (!old) return false;
+    if (!old) return undefined;
     if (old.state === 1) next.entries--;
     next.liveBytes -= RECORD_HEADER_BYTES + Number(old.bytes);
-    return true;
+    return { space: Number(old.space_no), item: old.item as Bytes };
   }
 
   function putVersion(next: IndexState, change: VersionChange): void {
@@ -118,10 +119,14 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     const space = numbers.space(key);
     numbers.raiseEpoch(key.namespace, stamp.epoch);
     const alive = record.kind === "entry";
-    if (change.fresh || !uncount(next, record.id)) names.insert(key, record.id);
-    const item = itemIdOfRecord(context.keys, record.body);
+    const old = change.fresh ? undefined : uncount(next, record.id);
+    if (!old) names.insert(key, record.id);
+    const item = alive || !summaries.isBelow(record.body)
+      ? itemIdOfRecord(context.keys, record.body)
+      : NO_ITEM;
     const sum = recordSum(record.body);
     upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
+    summaries.changed(space, { came: item, went: old?.item });
     if (alive) next.entries++;
     next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
     if (sequence > next.sequence) next.sequence = sequence;
@@ -149,8 +154,10 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   }
 
   function forget(next: IndexState, id: EntryId, key: EntryKey): void {
-    if (!uncount(next, id)) return;
+    const old = uncount(next, id);
+    if (!old) return;
     remove.run(id);
+    summaries.changed(old.space, { went: old.item });
     names.remove(key);
     replacements.forget(id);
   }
@@ -177,6 +184,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         numbers.clear();
         // SQLite itself rolls back after some errors, such as a full disk.
         if (db.isTransaction) rollback.run();
+        summaries.rolledBack();
         throw error;
       } finally {
         toTell.length = 0;
@@ -200,99 +208,10 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     get state() {
       return state;
     },
+    summaries,
     epochOf: (namespace) => numbers.known(namespace)?.epoch ?? 0,
     replacementsOf: (id) => replacements.of(id),
     namespaces: () => numbers.namespaces(),
     transaction,
-  };
-}
-
-interface NamespaceRow {
-  readonly no: number;
-  epoch: number;
-}
-
-/** Short numbers of namespaces and spaces, given at first use and remembered. */
-function prepareNumbers(db: DatabaseSync, context: RecordContext) {
-  const namespaces = new Map<string, NamespaceRow>();
-  const spaces = new Map<string, number>();
-  const findNamespace = db.prepare(`SELECT no, epoch FROM namespaces WHERE id = ?`);
-  const addNamespace = db.prepare(`INSERT INTO namespaces (id, name) VALUES (?, ?)`);
-  const setEpoch = db.prepare(`UPDATE namespaces SET epoch = ? WHERE no = ?`);
-  const all = db.prepare(`SELECT no, id, name FROM namespaces ORDER BY no`);
-  const findSpace = db.prepare(`SELECT no FROM spaces WHERE id = ?`);
-  const addSpace = db.prepare(`INSERT INTO spaces (id) VALUES (?)`);
-
-  function known(name: string): NamespaceRow | undefined {
-    const cached = namespaces.get(name);
-    if (cached) return cached;
-    const row = findNamespace.get(namespaceId(context.keys, name));
-    if (!row) return undefined;
-    const found = { no: Number(row.no), epoch: Number(row.epoch) };
-    namespaces.set(name, found);
-    return found;
-  }
-
-  function namespace(name: string): NamespaceRow {
-    const found = known(name);
-    if (found) return found;
-    const id = namespaceId(context.keys, name);
-    const sealed = context.seal.seal(encodeNamespace(name), id);
-    const added = { no: Number(addNamespace.run(id, sealed).lastInsertRowid), epoch: 0 };
-    namespaces.set(name, added);
-    return added;
-  }
-
-  return {
-    known,
-    namespace,
-    raiseEpoch(name: string, epoch: number): void {
-      const row = namespace(name);
-      if (epoch <= row.epoch) return;
-      setEpoch.run(epoch, row.no);
-      row.epoch = epoch;
-    },
-    space(key: EntryKey): number {
-      const name = `${key.namespace} ${key.scope}`; // neither holds a space
-      const cached = spaces.get(name);
-      if (cached !== undefined) return cached;
-      const id = spaceId(context, key);
-      const no = Number(findSpace.get(id)?.no ?? addSpace.run(id).lastInsertRowid);
-      spaces.set(name, no);
-      return no;
-    },
-    namespaces: () =>
-      all.all().map((row) => {
-        const id = row.id as Bytes;
-        const name = decodeNamespace(context.seal.open(row.name as Bytes, id));
-        // A compaction writes down what these names see: a rotten one would lose its blobs.
-        if (equalBytes(namespaceId(context.keys, name), id)) return { no: Number(row.no), name };
-        throw new CacheError("corrupt", "Cannot read a namespace of the index: it is damaged", {
-          operation: "index.namespaces",
-        });
-      }),
-    /** Forgets what a transaction that failed may have added. */
-    clear(): void {
-      namespaces.clear();
-      spaces.clear();
-    },
-  };
-}
-
-function prepareReplacements(db: DatabaseSync) {
-  const insert = db.prepare(`INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)`);
-  const trim = db.prepare(
-    `DELETE FROM replacements WHERE id = ?1 AND no <=
-       (SELECT no FROM replacements WHERE id = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)`,
-  );
-  const remove = db.prepare(`DELETE FROM replacements WHERE id = ?`);
-  const select = db.prepare(`SELECT body FROM replacements WHERE id = ? ORDER BY no DESC`);
-  return {
-    note(id: EntryId, no: number, sealed: Bytes): void {
-      insert.run(id, no, sealed);
-      trim.run(id, MAX_REPLACEMENTS);
-    },
-    forget: (id: EntryId) => void remove.run(id),
-    of: (id: EntryId): Bytes[] => select.all(id).map((row) => row.body as Bytes),
   };
 }

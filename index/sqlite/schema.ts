@@ -12,6 +12,8 @@
  * - `visibility`: who may see which blob; `kind` as in a record's header.
  * - `sum` is the CRC-32 of what stands in its row and in no index of SQLite's besides, see
  *   `row_sum.ts`.
+ * - `summaries`: what the items of a space hashed to at a sequence, see `core/summary/snapshot.ts`,
+ *   `summary_gone`: items that went since.
  * - `replacements`: the newest of each entry, sealed like a record; `no` is the new one's sequence.
  */
 export const SCHEMA_VERSION = 1;
@@ -44,4 +46,15 @@ export const SCHEMA: readonly string[] = [
      id BLOB NOT NULL, no INTEGER NOT NULL, body BLOB NOT NULL,
      PRIMARY KEY (id, no)) WITHOUT ROWID`,
   `INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, '0')`,
+];
+
+/** What summaries need besides; made where it is missing, and no other table speaks of it. */
+export const SUMMARY_SCHEMA: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS summaries (
+     space_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, sum INTEGER NOT NULL,
+     body BLOB NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS summary_gone (
+     no INTEGER PRIMARY KEY, space_no INTEGER NOT NULL, sum INTEGER NOT NULL,
+     item BLOB NOT NULL)`,
+  `CREATE INDEX IF NOT EXISTS entries_tombstones ON entries (space_no) WHERE state = 0`,
 ];

@@ -28,7 +28,9 @@ import type {
   IndexWriter,
   IndexWriterOptions,
   Replacement,
+  SummaryOptions,
 } from "../contract.ts";
+import type { SummaryView } from "../../core/summary/trie.ts";
 import { openReplacement } from "../replacement.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import { TouchBuffer } from "../touch_buffer.ts";
@@ -41,6 +43,7 @@ import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
 import { isNewToAll } from "./round_blobs.ts";
 import { Rounds } from "./rounds.ts";
+import { SummaryDesk } from "./summary_desk.ts";
 
 /** The parts of a writer, opened and at the end of the log. */
 export interface WriterParts {
@@ -65,6 +68,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #rounds: Rounds;
   readonly #background: Background;
   readonly #touches: TouchBuffer;
+  readonly #summaries: SummaryDesk;
   readonly #indexId: string;
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
@@ -103,6 +107,11 @@ export class SqliteWriter implements IndexWriter {
           : this.#reading.visibility.find(namespace, digests),
       background: this.#background,
     });
+    this.#summaries = new SummaryDesk({
+      queries: parts.queries,
+      changes: parts.changes,
+      alone: (work) => this.#rounds.alone(work),
+    });
     this.#touches = new TouchBuffer({
       clock: options.clock,
       background: this.#background,
@@ -124,6 +133,14 @@ export class SqliteWriter implements IndexWriter {
   }
   async summarize(namespace: string, scope: string, prefix: string): Promise<RangeSummary> {
     return this.#reading.summarize(namespace, scope, prefix);
+  }
+  async summary(
+    namespace: string,
+    scope: string,
+    options: SummaryOptions = {},
+  ): Promise<SummaryView> {
+    if (this.#closing) throw closedError("index.summary");
+    return await this.#summaries.view(namespace, scope, options);
   }
   totals(): IndexTotals {
     return this.#reading.totals();
@@ -249,6 +266,11 @@ export class SqliteWriter implements IndexWriter {
       this.#options.report(toCacheError(error, "index.close")); // uses are only hints
     }
     this.#closeAudit();
+    try {
+      if (!this.#rounds.behind && !this.#damaged) this.#summaries.save();
+    } catch (error) {
+      this.#options.report(toCacheError(error, "index.close")); // they can be made anew
+    }
     try {
       if (!this.#rounds.behind && !this.#damaged && !this.check.due) {
         translated("index.close", () => setTrust(this.#db, "clean"));

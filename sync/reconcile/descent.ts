@@ -2,7 +2,7 @@
 import { equalBytes } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { RECONCILE_LEAF_ITEMS } from "../../core/limits.ts";
-import { below, ITEM_DIGITS } from "../../core/summary/item.ts";
+import { below } from "../../core/summary/item.ts";
 import type { SummaryView } from "../../core/summary/trie.ts";
 import { Answers } from "./answers.ts";
 import { badMessage } from "./byte_reader.ts";
@@ -44,7 +44,8 @@ interface Compared {
  * One side of a descent. Both take turns: digests are answered with digests one digit further
  * down, with tags, or with nothing; tags with a map of those that are wanted. Each answer takes
  * something off what this side waits for, and only nodes of more than `RECONCILE_LEAF_ITEMS` own
- * items add to it: so it ends, whatever comes.
+ * items add to it: so it ends, whatever comes, and never comes to
+ * prefixes as long as an item, below which there are 16 items at most one digit above.
  */
 export class Descent {
   readonly #options: ComparisonOptions;
@@ -137,7 +138,6 @@ export class Descent {
   }
 
   #compare(prefix: string, theirs: ChildDigests): Compared {
-    if (prefix.length >= ITEM_DIGITS) throw badMessage("it has digests below an item");
     const { view, names } = this.#options;
     const mine = view.children(prefix);
     const differing: Compared["differing"][number][] = [];

@@ -116,6 +116,14 @@ Deno.test("Reconciler: no message is longer than its limit", () => {
   assert.ok(longest > 10_000 && longest <= RECONCILE_MESSAGE_BYTES, `${longest} bytes`);
 });
 
+Deno.test("Reconciler: items with one tag in a list stay together, also at the end of a message", () => {
+  // Three with each tag: 8,776 tags fit into a message, which is no multiple of three.
+  const triples = (from: number, to: number) =>
+    ids(from, to).flatMap((item) => ["1", "2", "3"].map((end) => item.slice(0, 31) + end));
+  const pair = compared(triples(0, 8000), triples(8000, 16_000), "short");
+  assert.ok(pair.bytes < 100_000, `${pair.bytes} bytes: it was no list`);
+});
+
 Deno.test("Reconciler: cursors that hold on both sides need no comparison", () => {
   const common = ids(0, 100);
   const a = setOf([...common, ...ids(200, 203)]);
