@@ -1,23 +1,21 @@
 /** Changes of the tables, inside transactions of the one writer. */
 import type { DatabaseSync } from "node:sqlite";
-import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
+import { BLOB_ROW_BYTES, namedBytes } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
-import { namespaceId } from "../../codec/entry_id.ts";
 import { itemIdOfRecord } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
+import type { KeepChange } from "../../codec/keep_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
-import { decodeNamespace, encodeNamespace } from "../../codec/sealed_part.ts";
-import { equalBytes } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
-import { CacheError } from "../../core/errors.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
-import type { PlainRecord } from "../../core/record.ts";
+import type { LogRecord, PlainRecord } from "../../core/record.ts";
 import { MAX_REPLACEMENTS } from "../contract.ts";
 import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
-import { spaceId } from "./queries.ts";
+import { prepareNumbers } from "./numbers.ts";
+import type { Numbers } from "./numbers.ts";
 import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
 import type { IndexState } from "./state.ts";
@@ -41,6 +39,12 @@ export interface VisibleChange {
   readonly fresh?: boolean | undefined;
 }
 
+/** How an entry is kept from here on, with its record. */
+export interface KeptChange {
+  readonly record: PlainRecord<"pin">;
+  readonly change: KeepChange;
+}
+
 /** What may be done inside {@linkcode Changes.transaction}. */
 export interface Transaction {
   /** Numbers as they will be; to be changed in place. */
@@ -53,6 +57,8 @@ export interface Transaction {
   noteUse(id: EntryId, at: number): void;
   /** Drops all that is known of an identity. */
   forget(id: EntryId, key: EntryKey): void;
+  /** Pins an entry, lets a pin go, or lets the entry go. */
+  keep(change: KeptChange): void;
 }
 
 /** The tables as their one writer sees them. */
@@ -67,6 +73,10 @@ export interface Changes {
   tell(known: KnownBlobsWriter): void;
   /** All namespaces of the tables. */
   namespaces(): { readonly no: number; readonly name: string }[];
+  /** What each namespace and space holds. */
+  readonly shares: Pick<Numbers, "shares" | "known" | "knownSpace">;
+  /** Records of all pins. */
+  pins(): LogRecord[];
   /**
    * Runs `work` in one transaction and commits, or changes nothing.
    * @throws {CacheError} what SQLite threw, translated
@@ -86,8 +96,9 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const numbers = prepareNumbers(db, context);
   const names = nameWriter(db);
   const replacements = prepareReplacements(db);
+  const pins = preparePins(db);
   const oldVersion = db.prepare(
-    `SELECT state, length(record) AS bytes FROM entries WHERE id = ?`,
+    `SELECT state, space_no, record FROM entries WHERE id = ?`,
   );
   const upsert = db.prepare(
     `INSERT INTO entries (id, space_no, sequence, state, used, item, sum, record)
@@ -108,8 +119,12 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   function uncount(next: IndexState, id: EntryId): boolean {
     const old = oldVersion.get(id);
     if (!old) return false;
-    if (old.state === 1) next.entries--;
-    next.liveBytes -= RECORD_HEADER_BYTES + Number(old.bytes);
+    const record = old.record as Bytes;
+    if (old.state === 1) {
+      next.entries--;
+      numbers.hold(numbers.spaceOf(Number(old.space_no)), -1, -namedBytes(record));
+    }
+    next.liveBytes -= RECORD_HEADER_BYTES + record.length;
     return true;
   }
 
@@ -121,21 +136,26 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     if (change.fresh || !uncount(next, record.id)) names.insert(key, record.id);
     const item = itemIdOfRecord(context.keys, record.body);
     const sum = recordSum(record.body);
-    upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
-    if (alive) next.entries++;
+    upsert.run(record.id, space.no, sequence, alive ? 1 : 0, item, sum, record.body);
+    if (alive) {
+      next.entries++;
+      numbers.hold(space, 1, namedBytes(record.body));
+    } else pins.remove(record.id);
     next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
     if (sequence > next.sequence) next.sequence = sequence;
     if (stamp.hlc > next.hlc) next.hlc = stamp.hlc;
   }
 
   function putVisibility(next: IndexState, change: VisibleChange): void {
-    const no = numbers.namespace(change.namespace).no;
+    const namespace = numbers.namespace(change.namespace);
+    const { no } = namespace;
     toTell.push({ no, change });
     for (const { id, kind, size } of change.blobs) {
       const old = change.fresh ? undefined : oldSize.get(no, id);
       if (old) {
         next.blobs--;
         next.logicalBytes -= Number(old.size);
+        numbers.see(namespace, -1, -Number(old.size));
         next.liveBytes -= VISIBLE_BYTES;
       }
       if (change.linked) {
@@ -143,6 +163,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         link.run(no, id, row.kind, size, visibleSum(id, row));
         next.blobs++;
         next.logicalBytes += size;
+        numbers.see(namespace, 1, size);
         next.liveBytes += VISIBLE_BYTES;
       } else if (old) unlink.run(no, id);
     }
@@ -153,6 +174,13 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     remove.run(id);
     names.remove(key);
     replacements.forget(id);
+    pins.remove(id);
+  }
+
+  function keep(next: IndexState, { record, change }: KeptChange): void {
+    if (change.what === "pinned") pins.put(record.id, record.body);
+    else pins.remove(record.id);
+    if (change.what === "let_go") forget(next, record.id, change.key);
   }
 
   function transaction<T>(work: (transaction: Transaction) => T): T {
@@ -167,7 +195,9 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
           noteReplacement: (id, no, sealed) => replacements.note(id, no, sealed),
           noteUse: (id, at) => void use.run(id, at),
           forget: (id, key) => forget(next, id, key),
+          keep: (change) => keep(next, change),
         });
+        numbers.store();
         writeState(next);
         commit.run();
         state = next;
@@ -203,79 +233,21 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     epochOf: (namespace) => numbers.known(namespace)?.epoch ?? 0,
     replacementsOf: (id) => replacements.of(id),
     namespaces: () => numbers.namespaces(),
+    shares: numbers,
+    pins: () => pins.all(),
     transaction,
   };
 }
 
-interface NamespaceRow {
-  readonly no: number;
-  epoch: number;
-}
-
-/** Short numbers of namespaces and spaces, given at first use and remembered. */
-function prepareNumbers(db: DatabaseSync, context: RecordContext) {
-  const namespaces = new Map<string, NamespaceRow>();
-  const spaces = new Map<string, number>();
-  const findNamespace = db.prepare(`SELECT no, epoch FROM namespaces WHERE id = ?`);
-  const addNamespace = db.prepare(`INSERT INTO namespaces (id, name) VALUES (?, ?)`);
-  const setEpoch = db.prepare(`UPDATE namespaces SET epoch = ? WHERE no = ?`);
-  const all = db.prepare(`SELECT no, id, name FROM namespaces ORDER BY no`);
-  const findSpace = db.prepare(`SELECT no FROM spaces WHERE id = ?`);
-  const addSpace = db.prepare(`INSERT INTO spaces (id) VALUES (?)`);
-
-  function known(name: string): NamespaceRow | undefined {
-    const cached = namespaces.get(name);
-    if (cached) return cached;
-    const row = findNamespace.get(namespaceId(context.keys, name));
-    if (!row) return undefined;
-    const found = { no: Number(row.no), epoch: Number(row.epoch) };
-    namespaces.set(name, found);
-    return found;
-  }
-
-  function namespace(name: string): NamespaceRow {
-    const found = known(name);
-    if (found) return found;
-    const id = namespaceId(context.keys, name);
-    const sealed = context.seal.seal(encodeNamespace(name), id);
-    const added = { no: Number(addNamespace.run(id, sealed).lastInsertRowid), epoch: 0 };
-    namespaces.set(name, added);
-    return added;
-  }
-
+function preparePins(db: DatabaseSync) {
+  const put = db.prepare(`INSERT OR REPLACE INTO pins VALUES (?, ?)`);
+  const remove = db.prepare(`DELETE FROM pins WHERE id = ?`);
+  const select = db.prepare(`SELECT id, body FROM pins ORDER BY id`);
   return {
-    known,
-    namespace,
-    raiseEpoch(name: string, epoch: number): void {
-      const row = namespace(name);
-      if (epoch <= row.epoch) return;
-      setEpoch.run(epoch, row.no);
-      row.epoch = epoch;
-    },
-    space(key: EntryKey): number {
-      const name = `${key.namespace} ${key.scope}`; // neither holds a space
-      const cached = spaces.get(name);
-      if (cached !== undefined) return cached;
-      const id = spaceId(context, key);
-      const no = Number(findSpace.get(id)?.no ?? addSpace.run(id).lastInsertRowid);
-      spaces.set(name, no);
-      return no;
-    },
-    namespaces: () =>
-      all.all().map((row) => {
-        const id = row.id as Bytes;
-        const name = decodeNamespace(context.seal.open(row.name as Bytes, id));
-        // A compaction writes down what these names see: a rotten one would lose its blobs.
-        if (equalBytes(namespaceId(context.keys, name), id)) return { no: Number(row.no), name };
-        throw new CacheError("corrupt", "Cannot read a namespace of the index: it is damaged", {
-          operation: "index.namespaces",
-        });
-      }),
-    /** Forgets what a transaction that failed may have added. */
-    clear(): void {
-      namespaces.clear();
-      spaces.clear();
-    },
+    put: (id: EntryId, body: Bytes) => void put.run(id, body),
+    remove: (id: EntryId) => void remove.run(id),
+    all: (): LogRecord[] =>
+      select.all().map((row) => ({ kind: "pin", id: row.id as Bytes, body: row.body as Bytes })),
   };
 }
 
