@@ -4,7 +4,7 @@ import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
-import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
 import type { KnownBlobsWriter } from "../core/known_blobs.ts";
@@ -225,6 +225,15 @@ export interface IndexWriter extends EntryIndex {
   sample(namespace: string, scopes: readonly string[], limit: number): Candidate[];
   /** All pinned entries. */
   pins(): PinRow[];
+  /** The entry with this identity, complete or not. */
+  stored(key: EntryKey): Entry | undefined;
+  /** Hears how much more, or less, a scope holds, after each transaction that changed it. */
+  watchShares(
+    listener: (
+      space: Pick<EntryKey, "namespace" | "scope">,
+      more: { readonly entries: number; readonly bytes: number },
+    ) => void,
+  ): void;
   /** Every namespace that was ever written to. */
   namespaces(): string[];
   /** Names this index file; a new one after each rebuild, when sequences start anew. */

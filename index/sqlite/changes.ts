@@ -74,7 +74,7 @@ export interface Changes {
   /** All namespaces of the tables. */
   namespaces(): { readonly no: number; readonly name: string }[];
   /** What each namespace and space holds. */
-  readonly shares: Pick<Numbers, "shares" | "known" | "knownSpace">;
+  readonly shares: Pick<Numbers, "shares" | "known" | "knownSpace" | "watch">;
   /** Records of all pins. */
   pins(): LogRecord[];
   /**
@@ -202,6 +202,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         commit.run();
         state = next;
         tell();
+        numbers.tell();
         return result;
       } catch (error) {
         numbers.clear();

@@ -33,6 +33,12 @@ export interface SpaceRow {
   bytes: number;
 }
 
+/** How much more, or below 0 less, a space holds than before a transaction. */
+export type SpaceListener = (
+  space: Pick<EntryKey, "namespace" | "scope">,
+  more: { readonly entries: number; readonly bytes: number },
+) => void;
+
 /** The numbers as the writer of the tables keeps them. */
 export interface Numbers {
   known(name: string): NamespaceRow | undefined;
@@ -48,6 +54,10 @@ export interface Numbers {
   hold(row: SpaceRow, entries: number, bytes: number): void;
   /** Writes what changed; inside the transaction. */
   store(): void;
+  /** Hears of what spaces hold more, or less. */
+  watch(listener: SpaceListener): void;
+  /** Tells the listener; behind the transaction. */
+  tell(): void;
   namespaces(): { readonly no: number; readonly name: string }[];
   shares(): { readonly namespaces: NamespaceShare[]; readonly spaces: SpaceShare[] };
   /** Forgets what a transaction that failed may have changed. */
@@ -61,6 +71,8 @@ export function prepareNumbers(db: DatabaseSync, context: RecordContext): Number
   const byNumber = new Map<number, SpaceRow>();
   const changedNamespaces = new Set<NamespaceRow>();
   const changedSpaces = new Set<SpaceRow>();
+  const toTell = new Map<SpaceRow, { readonly entries: number; readonly bytes: number }>();
+  let listener: SpaceListener | undefined;
   const findNamespace = db.prepare(`SELECT * FROM namespaces WHERE id = ?`);
   const addNamespace = db.prepare(`INSERT INTO namespaces (id, name) VALUES (?, ?)`);
   const setNamespace = db.prepare(
@@ -150,6 +162,9 @@ export function prepareNumbers(db: DatabaseSync, context: RecordContext): Number
       row.entries += entries;
       row.bytes += bytes;
       changedSpaces.add(row);
+      if (!listener) return;
+      const more = toTell.get(row) ?? { entries: 0, bytes: 0 };
+      toTell.set(row, { entries: more.entries + entries, bytes: more.bytes + bytes });
     },
     store() {
       for (const { epoch, blobs, bytes, no } of changedNamespaces) {
@@ -158,6 +173,11 @@ export function prepareNumbers(db: DatabaseSync, context: RecordContext): Number
       for (const { entries, bytes, no } of changedSpaces) setSpace.run(entries, bytes, no);
       changedNamespaces.clear();
       changedSpaces.clear();
+    },
+    watch: (given) => void (listener = given),
+    tell() {
+      for (const [space, more] of toTell) listener?.(space, more);
+      toTell.clear();
     },
     namespaces: () =>
       all.all().map((row) => {
@@ -180,6 +200,7 @@ export function prepareNumbers(db: DatabaseSync, context: RecordContext): Number
       byNumber.clear();
       changedNamespaces.clear();
       changedSpaces.clear();
+      toTell.clear();
     },
   };
 }

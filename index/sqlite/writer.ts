@@ -44,6 +44,7 @@ import { sqliteError, translated } from "./errors.ts";
 import { sampleEntries } from "./sample.ts";
 import { entryIds, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
+import type { SpaceListener } from "./numbers.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
 import { isNewToAll } from "./round_blobs.ts";
@@ -165,6 +166,15 @@ export class SqliteWriter implements IndexWriter {
       });
       return sampleEntries(this.#db, rows, { limit, context: this.#context });
     });
+  }
+  stored(key: EntryKey): Entry | undefined {
+    const id = this.#reading.idOf(key);
+    if (!id || this.filter.excludes(id)) return undefined;
+    const item = this.#reading.version(id);
+    return item?.type === "entry" ? item.entry : undefined;
+  }
+  watchShares(listener: SpaceListener): void {
+    this.#changes.shares.watch(listener);
   }
   pins(): PinRow[] {
     return translated("index.pins", () => this.#changes.pins()).map(({ id, body }) => {
