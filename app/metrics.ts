@@ -88,7 +88,10 @@ export async function metricsPage(
   return await AggregatorRegistry.aggregate(all).metrics();
 }
 
-/** What each namespace and share holds, and may; `scope` is empty for a namespace as a whole. */
+/**
+ * What namespaces with quotas hold, and may: these names the operator has given himself, all others
+ * are nobody's business here. `scope` is empty for a namespace as a whole.
+ */
 function setRoom(shared: Registry, { namespaces = [], pinned }: Partial<RoomFacts>): void {
   const gauge = (name: string, help: string) =>
     new Gauge({ name, help, labelNames: ["namespace", "scope"], registers: [shared] });
@@ -103,6 +106,7 @@ function setRoom(shared: Registry, { namespaces = [], pinned }: Partial<RoomFact
   );
   const maxEntries = gauge("vitte_namespace_max_entries", "Entries that it may hold, likewise");
   for (const use of namespaces) {
+    if (use.max_bytes === null && use.max_entries === null) continue;
     const labels = { namespace: use.namespace, scope: use.scope ?? "" };
     bytes.set(labels, use.bytes);
     entries.set(labels, use.entries);
