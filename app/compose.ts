@@ -213,7 +213,7 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
     counters,
     admit(batch) {
       board.admit(batch);
-      return quotas.admit(batch);
+      return quotas.isEmpty ? undefined : quotas.admit(batch);
     },
     changed: (step) => board.changed(step),
   });

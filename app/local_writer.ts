@@ -39,11 +39,11 @@ export interface LocalWriterOptions {
   readonly counters?: Counters;
   /**
    * Lets a commit in before it is stored, or refuses it; the result is disposed when the index has
-   * it. Default: all are let in.
+   * it; `undefined` where nothing is limited. Default: all are let in.
    */
-  readonly admit?: ((batch: CommitBatch) => Promise<Disposable>) | undefined;
+  readonly admit?: ((batch: CommitBatch) => Promise<Disposable> | undefined) | undefined;
   /** Hears of entries that came and went, before it is acknowledged. */
-  readonly changed?: ((step: IndexStep) => Promise<void>) | undefined;
+  readonly changed?: ((step: IndexStep) => Promise<void> | undefined) | undefined;
 }
 
 /** Joins packs and index. Disposing it closes neither: their owner does. */
@@ -61,7 +61,8 @@ export function createLocalWriter(
       using stack = new DisposableStack();
       try {
         await refuseTaken(index, entry);
-        if (options.admit) stack.use(await options.admit(batch));
+        const room = options.admit?.(batch);
+        if (room) stack.use(await room);
       } catch (thrown) {
         if (upload !== undefined) await packs.abort(upload);
         throw thrown;
@@ -82,7 +83,8 @@ export function createLocalWriter(
       const { puts, removed } = await index.commit(step);
       // Before the answer: what a thread has found earlier must be looked for again by then.
       if (options.counters) countChanges(options.counters, step);
-      await options.changed?.(step);
+      const change = options.changed?.(step);
+      if (change) await change;
       return { put: puts[0], removed };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),

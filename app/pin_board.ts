@@ -122,11 +122,11 @@ export class PinBoard {
   }
 
   /** Follows what was written and deleted: the newest version of an entry is what is pinned. */
-  async changed({ entries, remove }: Pick<IndexStep, "entries" | "remove">): Promise<void> {
-    if (this.#pins.size === 0) return;
+  changed({ entries, remove }: Pick<IndexStep, "entries" | "remove">): Promise<void> | undefined {
+    if (this.#pins.size === 0) return undefined;
     const touched = [...entries, ...remove].filter((key) => this.isPinned(key));
-    if (touched.length === 0) return;
-    await this.#alone(async () => {
+    if (touched.length === 0) return undefined;
+    return this.#alone(async () => {
       for (const key of touched) {
         const pin = this.#pins.get(nameOf(key));
         const entry = this.#parts.index.stored(key);

@@ -40,6 +40,10 @@ interface Account {
   coming: { bytes: number; entries: number };
   /** The tail of those who make room: one at a time. */
   turn: Promise<unknown>;
+  /** Until when nobody looks again whether something can go: the last look found nothing. */
+  stuckUntil: number;
+  /** How many pinned entries that look saw. */
+  pinned: number;
 }
 
 /** What may go: an entry, or a blob that none of the entries looked at names. */
@@ -50,6 +54,8 @@ interface Loose extends HeldFacts {
 
 /** A use of a blob this much later than that of an entry was somebody else's; milliseconds. */
 const OTHER_USE_MS = 60_000;
+/** Milliseconds: a look reads thousands of rows, and who is refused may ask again at once. */
+const STUCK_MS = 1000;
 const NOTHING: Holds = { bytes: 0, entries: 0 };
 
 /** Accounts of all namespaces that have a quota. */
@@ -67,6 +73,8 @@ export class Quotas {
         held: { bytes: 0, entries: 0 },
         coming: { bytes: 0, entries: 0 },
         turn: Promise.resolve(),
+        stuckUntil: 0,
+        pinned: 0,
       });
       this.#accounts.set(quota.namespace, [open(undefined), ...quota.scopes.map(open)]);
     }
@@ -79,6 +87,11 @@ export class Quotas {
     };
     for (const space of parts.index.shares().spaces) note(space, space);
     parts.index.watchShares(note);
+  }
+
+  /** Whether nothing has a quota. */
+  get isEmpty(): boolean {
+    return this.#accounts.size === 0;
   }
 
   /**
@@ -224,7 +237,7 @@ export class Quotas {
   async #makeRoom(account: Account, more: Holds): Promise<void> {
     const { limit } = account;
     // Nothing goes for what can never fit.
-    if (isOver(excessOf(NOTHING, more, limit))) throw this.#refusal(account, more);
+    if (isOver(excessOf(NOTHING, more, limit))) throw this.#refusal(account, more, "never");
     const ahead = {
       bytes: Math.floor((limit.bytes ?? 0) * QUOTA_AHEAD_SHARE),
       entries: Math.floor((limit.entries ?? 0) * QUOTA_AHEAD_SHARE),
@@ -233,12 +246,13 @@ export class Quotas {
       const held = this.#heldBy(account);
       const over = excessOf(held, more, limit);
       if (!isOver(over)) return;
+      if (this.#parts.now() < account.stuckUntil) throw this.#refusal(account, more);
       const wanted = {
         bytes: over.bytes > 0 ? over.bytes + ahead.bytes : 0,
         entries: over.entries > 0 ? over.entries + ahead.entries : 0,
       };
       const step = this.#choose(account, wanted);
-      if (step.letGo.length + step.unlink.length === 0) throw this.#refusal(account, more);
+      if (step.letGo.length + step.unlink.length === 0) throw this.#stuck(account, more);
       await this.#parts.letGo(step);
       const { quota: { namespace }, share } = account;
       this.#parts.report(
@@ -249,9 +263,15 @@ export class Quotas {
       );
       const left = this.#heldBy(account);
       if (left.bytes >= held.bytes && left.entries >= held.entries) {
-        throw this.#refusal(account, more);
+        throw this.#stuck(account, more);
       }
     }
+  }
+
+  #stuck(account: Account, more: Holds): CacheError {
+    account.stuckUntil = this.#parts.now() + STUCK_MS;
+    account.pinned = this.#loose(account).pinned;
+    return this.#refusal(account, more);
   }
 
   /** What goes to make so much room, the least valuable first. */
@@ -298,19 +318,19 @@ export class Quotas {
     return last <= Math.max(created, used) + OTHER_USE_MS;
   }
 
-  #refusal(account: Account, more: Holds): CacheError {
-    const { quota: { namespace }, share, limit } = account;
+  #refusal(account: Account, more: Holds, never?: "never"): CacheError {
+    const { quota: { namespace }, share, limit, pinned } = account;
     const { bytes, entries } = this.#heldBy(account);
     const where = `${share ? `scope "${share.pattern}" of ` : ""}namespace "${namespace}"`;
-    const pinned = this.#loose(account).pinned;
     const tooMany = excessOf(this.#heldBy(account), more, limit).entries > 0;
     const state = tooMany
       ? `${entries} of ${limit.entries} entries`
       : `${formatSize(bytes)} of ${formatSize(limit.bytes ?? 0)}`;
     return new CacheError(
       "quota_exceeded",
-      `Cannot store ${formatSize(Math.max(0, more.bytes))}: ${where} holds ${state} and nothing ` +
-        `more of it can go${pinned > 0 ? `, ${pinned} of its entries are pinned` : ""}`,
+      `Cannot store ${formatSize(Math.max(0, more.bytes))}: ${where} holds ${state} and ${
+        never ? "has no room for it even when all of that goes" : "nothing more of it can go"
+      }${!never && pinned > 0 ? `, ${pinned} of its entries are pinned` : ""}`,
       {
         operation: "quota.admit",
         context: {

@@ -120,7 +120,7 @@ Deno.test("Scopes over their share make room among themselves; other scopes and 
 
 Deno.test("What can never fit is refused with limit and size, and nothing goes for it", async () => {
   await using dir = await tempDir();
-  const { engine } = await open(dir.path, [{ namespace: "a", bytes: 50 * KIB, scopes: [] }]);
+  const { engine, clock } = await open(dir.path, [{ namespace: "a", bytes: 50 * KIB, scopes: [] }]);
   await using _engine = engine;
   await put(engine, "k0");
   const error = await refused(put(engine, "large", { size: 60 * KIB }));
@@ -141,6 +141,7 @@ Deno.test("What can never fit is refused with limit and size, and nothing goes f
   const full = await refused(put(engine, "more"));
   assert.match(full.message, /holds 50.0 KiB of 50.0 KiB and nothing more of it can go, 5 of its/);
   for (const key of keys) assert.ok(await has(engine, key), key);
+  clock.advance(1000);
   await engine.pinning.unpin({ namespace: "a", keys: ["k3"], scopes: undefined, by: "anne" });
   await put(engine, "more");
   assert.ok(!await has(engine, "k3"));

@@ -43,10 +43,9 @@ function describe(report: GcReport): string[] {
   for (const pack of report.packs) lines.push(`goes: ${lineOf(pack)}`);
   for (const pack of report.next) lines.push(`next, if room is needed: ${lineOf(pack)}`);
   for (const use of report.namespaces) if (isLimited(use)) lines.push(quotaLine(use));
-  for (const { namespace, scope, what, bytes, reason } of report.next_entries) {
-    const size = formatSize(bytes);
+  for (const { namespace, scope, what, reason } of report.next_entries) {
     const where = spaceName(namespace, scope);
-    lines.push(`next, if ${where} needs room: ${shown(what)}, ${size}: ${reason}`);
+    lines.push(`next, if ${where} needs room: ${shown(what)}: ${reason}`);
   }
   for (const { namespace, scope, key, by, at, bytes } of report.kept) {
     const since = new Date(at).toISOString().slice(0, 16) + "Z";
