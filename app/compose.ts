@@ -30,14 +30,13 @@ import { openObjects, pathsOf } from "./folder_parts.ts";
 import { IndexRoom } from "./index_room.ts";
 import { createInsight } from "./insight.ts";
 import { runLateChecks } from "./late_checks.ts";
-import { countChanges, createLocalWriter } from "./local_writer.ts";
+import { createLocalWriter } from "./local_writer.ts";
 import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
-import { openPinBoard } from "./pin_board.ts";
 import { createPinning } from "./pinning.ts";
-import { Quotas } from "./quotas.ts";
+import { openShares } from "./shares.ts";
 import { areTokensLost, ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
@@ -192,31 +191,17 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
-  const board = await openPinBoard({ packs, index, chunks, maxSize, report });
-  const quotas = new Quotas({
+  const { board, quotas, ...entrance } = await openShares({
     quotas: options.quotas ?? [],
+    packs,
     index,
-    usedAt: (kind, id) => packs.usedAt(kind, id),
-    isPinned: (key) => board.isPinned(key),
-    isPinnedBlob: (namespace, digest) => board.isPinnedBlob(namespace, digest),
-    now: () => clock.now(),
-    async letGo({ letGo, unlink }) {
-      packs.flushTouches();
-      await index.commit({ letGo, unlink });
-      countChanges(counters, { remove: letGo, unlink });
-      counters.add("let_go", letGo.length);
-    },
+    chunks,
+    maxSize,
+    counters,
+    clock,
     report,
   });
-  const port = createLocalWriter(packs, index, {
-    now: () => clock.now(),
-    counters,
-    admit(batch) {
-      board.admit(batch);
-      return quotas.isEmpty ? undefined : quotas.admit(batch);
-    },
-    changed: (step) => board.changed(step),
-  });
+  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters, ...entrance });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
     keys,

@@ -1,8 +1,8 @@
 /** Pins of a server far away. The token decides the reach. */
 import { bytesSource } from "../core/bytes.ts";
 import type { PinnedEntry, Pinning, PinRequest } from "../core/pins.ts";
-import { PinsSchema } from "../protocol/json.ts";
-import type { PinInput } from "../protocol/json.ts";
+import { PinsSchema } from "../protocol/room_json.ts";
+import type { PinInput } from "../protocol/room_json.ts";
 import { nativePath } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
 import type { HttpClient } from "./http.ts";

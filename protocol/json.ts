@@ -11,12 +11,11 @@ import {
   MAX_BATCH_BLOBS,
   MAX_BATCH_DIGESTS,
   MAX_ENTRY_BLOBS,
-  MAX_KEY_BYTES,
-  MAX_PIN_KEYS,
   MAX_TAG_BYTES,
   MAX_TAGS,
 } from "../core/limits.ts";
 import { VERBS } from "../core/policy.ts";
+import { PinTotalsSchema, QuotaUseSchema } from "./room_json.ts";
 
 const MAX_INPUTS = 1024;
 /** A whole number, 0 or more. */
@@ -111,27 +110,6 @@ export const EntryPutAnswerSchema = v.object({
 });
 /** Answer to the PUT of a blob. */
 export const BlobPutAnswerSchema = v.object({ digest, size: count });
-
-/** What a namespace, or some of its scopes, hold of what they may; `null` is no limit. */
-const QuotaUseSchema = v.object({
-  namespace: v.string(),
-  scope: v.nullable(v.string()),
-  entries: count,
-  bytes: count,
-  max_entries: time,
-  max_bytes: time,
-});
-const PinTotalsSchema = v.object({ entries: count, bytes: count, max_bytes: time });
-/** A pinned entry. */
-export const PinnedEntrySchema = v.object({
-  namespace: v.string(),
-  scope: v.string(),
-  protocol: v.string(),
-  key: v.string(),
-  by: v.string(),
-  at: count,
-  bytes: count,
-});
 
 /** `GET /v1/stats`. */
 export const StatsSchema = v.object({
@@ -265,56 +243,6 @@ export const VerifyReportSchema = v.object({
   ),
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });
-/** A pack that goes, as `GoingPack`. */
-const GoingPackSchema = v.object({
-  pack: v.string(),
-  bytes: count,
-  alive: count,
-  reason: v.string(),
-});
-/** Answer of a collection, as `GcReport`. */
-export const GcReportSchema = v.object({
-  dry_run: v.optional(v.boolean(), false),
-  segments_removed: count,
-  records_removed: count,
-  record_bytes: v.optional(count, 0),
-  bytes_freed: count,
-  packs: v.optional(v.array(GoingPackSchema), []),
-  next: v.optional(v.array(GoingPackSchema), []),
-  namespaces: v.optional(v.array(QuotaUseSchema), []),
-  next_entries: v.optional(
-    v.array(v.object({
-      namespace: v.string(),
-      scope: v.nullable(v.string()),
-      what: v.string(),
-      bytes: count,
-      reason: v.string(),
-    })),
-    [],
-  ),
-  kept: v.optional(v.array(PinnedEntrySchema), []),
-  pinned: v.optional(PinTotalsSchema, { entries: 0, bytes: 0, max_bytes: null }),
-});
-/** `POST /v1/pin` and `POST /v1/unpin`: keys, or a tag, or keys that have the tag. */
-export const PinInputSchema = v.pipe(
-  v.strictObject({
-    keys: v.optional(
-      v.pipe(
-        v.array(v.pipe(v.string(), v.maxBytes(MAX_KEY_BYTES))),
-        v.minLength(1),
-        v.maxLength(MAX_PIN_KEYS),
-      ),
-    ),
-    tag: v.optional(tag),
-    protocol: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,32}$/))),
-  }),
-  v.check((input) => "keys" in input || "tag" in input, "want keys or a tag"),
-);
-/** What a client asks. */
-export type PinInput = v.InferInput<typeof PinInputSchema>;
-/** Answer of `GET /v1/pins`, and of what changes them: those that were meant. */
-export const PinsSchema = v.object({ entries: v.array(PinnedEntrySchema) });
-
 /**
  * Reads JSON text by a schema.
  * @throws {CacheError} `invalid_argument` naming the first field that is not as it should be

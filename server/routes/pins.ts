@@ -1,7 +1,8 @@
 /** `/v1/pins`, `/v1/pin`, `/v1/unpin`: entries that nothing evicts. */
 import { reachOf } from "../../core/insight.ts";
 import type { PinRequest } from "../../core/pins.ts";
-import { parseJson, PinInputSchema } from "../../protocol/json.ts";
+import { parseJson } from "../../protocol/json.ts";
+import { PinInputSchema } from "../../protocol/room_json.ts";
 import type { Answer } from "../answer.ts";
 import { jsonAnswer } from "../answer.ts";
 import { clientSignal } from "../client_signal.ts";
