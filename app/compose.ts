@@ -11,6 +11,7 @@ import { toCacheError } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
 import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
+import type { NamespaceQuota } from "../core/quota.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
@@ -34,6 +35,8 @@ import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
+import { createPinning } from "./pinning.ts";
+import { openShares } from "./shares.ts";
 import { areTokensLost, ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
@@ -55,6 +58,8 @@ export interface EngineOptions {
   readonly adminTokenFile?: string | undefined;
   /** Whether an acknowledged write is on the disk (`strict`, the default) or soon will be. */
   readonly durability?: Durability | undefined;
+  /** What namespaces may hold. Default: no limits. */
+  readonly quotas?: readonly NamespaceQuota[] | undefined;
   /** Lines for the log. Default: nobody hears them. */
   readonly report?: ((line: string) => void) | undefined;
 }
@@ -189,7 +194,17 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
-  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
+  const { board, quotas, ...entrance } = await openShares({
+    quotas: options.quotas ?? [],
+    packs,
+    index,
+    chunks,
+    maxSize,
+    counters,
+    clock,
+    report,
+  });
+  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters, ...entrance });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
     keys,
@@ -218,6 +233,8 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       presence,
       chunks,
       port,
+      quotas,
+      board,
       checkAudit: (signal) => checkAudit(paths.audit, context, { signal }),
     }),
     usage,
@@ -228,6 +245,13 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       context,
       usage: (query) => Promise.resolve(usage.query(query)),
     }),
+    board,
+    pinning: createPinning(cache, {
+      pin: (keys, by) => board.pin(keys, by),
+      unpin: (keys, by) => board.unpin(keys, by),
+      list: (namespace) => Promise.resolve(board.list(namespace)),
+    }),
+    room: () => ({ namespaces: quotas.uses(), pinned: board.totals() }),
     services: {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),

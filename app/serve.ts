@@ -2,6 +2,7 @@
 import { onAbort } from "../core/abort.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import { STOP_GRACE_MS } from "../core/limits.ts";
+import type { NamespaceQuota } from "../core/quota.ts";
 import type { Durability } from "../store/pack/options.ts";
 import { claimAddress } from "../server/listener/listen.ts";
 import type { AccessLogMode } from "./access_log.ts";
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly threads: number;
   readonly maxSize: number | "none" | undefined;
   readonly maxBlobSize: number;
+  /** What namespaces may hold. */
+  readonly quotas: readonly NamespaceQuota[];
   readonly durability: Durability;
   readonly publicUrl: string | undefined;
   readonly allowedHosts: readonly string[];
@@ -54,6 +57,7 @@ export async function serve(
     await openEngine(options.dir, {
       clock,
       maxSize: options.maxSize,
+      quotas: options.quotas,
       durability: options.durability,
       adminTokenFile: options.adminTokenFile,
       report: (event) => output.log(event),

@@ -310,3 +310,21 @@ export const RECONCILE_ITEMS_PER_MESSAGE = 16;
 
 /** Messages of a tag list that are on the way; each holds 12,000 tags or less. */
 export const RECONCILE_LIST_WINDOW = 32;
+
+/**
+ * Entries, and as many blobs, that are looked at to make room in one namespace: all of a small one,
+ * of a large one so many that the least valuable of them are among its least valuable.
+ */
+export const QUOTA_SAMPLE = 4096;
+
+/** The share of a quota that is freed beyond what is needed: else every write would have to. */
+export const QUOTA_AHEAD_SHARE = 1 / 32;
+
+/** The share of `--max-size` that pinned entries may take: nothing of it can make room. */
+export const PINNED_SHARE = 1 / 2;
+
+/** Entries of one request that pins or unpins. */
+export const MAX_PIN_KEYS = 1000;
+
+/** Shares of scopes in one namespace: each entry that is written is held against all of them. */
+export const MAX_SCOPE_QUOTAS = 100;

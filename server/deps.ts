@@ -6,7 +6,9 @@ import type { Counters } from "../core/counters.ts";
 import type { ErrorKind } from "../core/errors.ts";
 import type { IdentityAnswer } from "../core/identity.ts";
 import type { Insight } from "../core/insight.ts";
+import type { Pinning } from "../core/pins.ts";
 import type { Policy } from "../core/policy.ts";
+import type { RoomFacts } from "../core/quota.ts";
 import type { ScrubStatus } from "../core/scrub.ts";
 import type { TokenAdmin } from "../core/token_admin.ts";
 
@@ -17,6 +19,9 @@ export interface ServerDeps {
   readonly memory?: EntryMemory | undefined;
   readonly maintenance: Maintenance;
   readonly insight: Insight;
+  readonly pinning: Pinning;
+  /** How the room is shared out. */
+  room(): Promise<RoomFacts>;
   readonly tokens: TokenAdmin;
   readonly policy: Policy;
   readonly clock: Clock;

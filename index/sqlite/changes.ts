@@ -1,18 +1,20 @@
 /** Changes of the tables, inside transactions of the one writer. */
 import type { DatabaseSync } from "node:sqlite";
-import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
+import { BLOB_ROW_BYTES, namedBytes } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import { itemIdOfRecord } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
+import type { KeepChange } from "../../codec/keep_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
-import type { PlainRecord } from "../../core/record.ts";
+import type { LogRecord, PlainRecord } from "../../core/record.ts";
 import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
 import { prepareNumbers } from "./numbers.ts";
+import type { Numbers } from "./numbers.ts";
 import { prepareReplacements } from "./replacements.ts";
 import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
@@ -39,6 +41,12 @@ export interface VisibleChange {
   readonly fresh?: boolean | undefined;
 }
 
+/** How an entry is kept from here on, with its record. */
+export interface KeptChange {
+  readonly record: PlainRecord<"pin">;
+  readonly change: KeepChange;
+}
+
 /** What may be done inside {@linkcode Changes.transaction}. */
 export interface Transaction {
   /** Numbers as they will be; to be changed in place. */
@@ -51,6 +59,8 @@ export interface Transaction {
   noteUse(id: EntryId, at: number): void;
   /** Drops all that is known of an identity. */
   forget(id: EntryId, key: EntryKey): void;
+  /** Pins an entry, lets a pin go, or lets the entry go. */
+  keep(change: KeptChange): void;
 }
 
 /** The tables as their one writer sees them. */
@@ -67,6 +77,10 @@ export interface Changes {
   tell(known: KnownBlobsWriter): void;
   /** All namespaces of the tables. */
   namespaces(): { readonly no: number; readonly name: string }[];
+  /** What each namespace and space holds. */
+  readonly shares: Pick<Numbers, "shares" | "known" | "knownSpace" | "watch">;
+  /** Records of all pins. */
+  pins(): LogRecord[];
   /**
    * Runs `work` in one transaction and commits, or changes nothing.
    * @throws {CacheError} what SQLite threw, translated
@@ -86,8 +100,9 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   const numbers = prepareNumbers(db, context);
   const names = nameWriter(db);
   const replacements = prepareReplacements(db);
+  const pins = preparePins(db);
   const oldVersion = db.prepare(
-    `SELECT state, length(record) AS bytes, space_no, item FROM entries WHERE id = ?`,
+    `SELECT state, space_no, item, record FROM entries WHERE id = ?`,
   );
   const upsert = db.prepare(
     `INSERT INTO entries (id, space_no, sequence, state, used, item, sum, record)
@@ -109,9 +124,14 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
   function uncount(next: IndexState, id: EntryId): { space: number; item: Bytes } | undefined {
     const old = oldVersion.get(id);
     if (!old) return undefined;
-    if (old.state === 1) next.entries--;
-    next.liveBytes -= RECORD_HEADER_BYTES + Number(old.bytes);
-    return { space: Number(old.space_no), item: old.item as Bytes };
+    const record = old.record as Bytes;
+    const space = Number(old.space_no);
+    if (old.state === 1) {
+      next.entries--;
+      numbers.hold(numbers.spaceOf(space), -1, -namedBytes(record));
+    }
+    next.liveBytes -= RECORD_HEADER_BYTES + record.length;
+    return { space, item: old.item as Bytes };
   }
 
   function putVersion(next: IndexState, change: VersionChange): void {
@@ -125,22 +145,27 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
       ? itemIdOfRecord(context.keys, record.body)
       : NO_ITEM;
     const sum = recordSum(record.body);
-    upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
-    summaries.changed(space, { came: item, went: old?.item });
-    if (alive) next.entries++;
+    upsert.run(record.id, space.no, sequence, alive ? 1 : 0, item, sum, record.body);
+    summaries.changed(space.no, { came: item, went: old?.item });
+    if (alive) {
+      next.entries++;
+      numbers.hold(space, 1, namedBytes(record.body));
+    } else pins.remove(record.id);
     next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
     if (sequence > next.sequence) next.sequence = sequence;
     if (stamp.hlc > next.hlc) next.hlc = stamp.hlc;
   }
 
   function putVisibility(next: IndexState, change: VisibleChange): void {
-    const no = numbers.namespace(change.namespace).no;
+    const namespace = numbers.namespace(change.namespace);
+    const { no } = namespace;
     toTell.push({ no, change });
     for (const { id, kind, size } of change.blobs) {
       const old = change.fresh ? undefined : oldSize.get(no, id);
       if (old) {
         next.blobs--;
         next.logicalBytes -= Number(old.size);
+        numbers.see(namespace, -1, -Number(old.size));
         next.liveBytes -= VISIBLE_BYTES;
       }
       if (change.linked) {
@@ -148,6 +173,7 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
         link.run(no, id, row.kind, size, visibleSum(id, row));
         next.blobs++;
         next.logicalBytes += size;
+        numbers.see(namespace, 1, size);
         next.liveBytes += VISIBLE_BYTES;
       } else if (old) unlink.run(no, id);
     }
@@ -160,6 +186,13 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     summaries.changed(old.space, { went: old.item });
     names.remove(key);
     replacements.forget(id);
+    pins.remove(id);
+  }
+
+  function keep(next: IndexState, { record, change }: KeptChange): void {
+    if (change.what === "pinned") pins.put(record.id, record.body);
+    else pins.remove(record.id);
+    if (change.what === "let_go") forget(next, record.id, change.key);
   }
 
   function transaction<T>(work: (transaction: Transaction) => T): T {
@@ -174,11 +207,14 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
           noteReplacement: (id, no, sealed) => replacements.note(id, no, sealed),
           noteUse: (id, at) => void use.run(id, at),
           forget: (id, key) => forget(next, id, key),
+          keep: (change) => keep(next, change),
         });
+        numbers.store();
         writeState(next);
         commit.run();
         state = next;
         tell();
+        numbers.tell();
         return result;
       } catch (error) {
         numbers.clear();
@@ -212,6 +248,20 @@ export function prepareChanges(db: DatabaseSync, context: RecordContext): Change
     epochOf: (namespace) => numbers.known(namespace)?.epoch ?? 0,
     replacementsOf: (id) => replacements.of(id),
     namespaces: () => numbers.namespaces(),
+    shares: numbers,
+    pins: () => pins.all(),
     transaction,
+  };
+}
+
+function preparePins(db: DatabaseSync) {
+  const put = db.prepare(`INSERT OR REPLACE INTO pins VALUES (?, ?)`);
+  const remove = db.prepare(`DELETE FROM pins WHERE id = ?`);
+  const select = db.prepare(`SELECT id, body FROM pins ORDER BY id`);
+  return {
+    put: (id: EntryId, body: Bytes) => void put.run(id, body),
+    remove: (id: EntryId) => void remove.run(id),
+    all: (): LogRecord[] =>
+      select.all().map((row) => ({ kind: "pin", id: row.id as Bytes, body: row.body as Bytes })),
   };
 }

@@ -192,7 +192,7 @@ Deno.test("openIndexWriter() refuses a newer schema, names both versions, touche
   const error = await assertNoLeaks(() =>
     refused("unsupported", () => openWriter(world, { path, log }))
   );
-  assert.match(error.message, /version 99, want 1/);
+  assert.match(error.message, /version 99, want 2/);
   assert.deepEqual(await listFiles(dir.path), ["index.sqlite"]);
 });
 

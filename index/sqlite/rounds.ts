@@ -8,7 +8,7 @@ import { toCacheError } from "../../core/errors.ts";
 import type { CacheError } from "../../core/errors.ts";
 import type { KeyFilter } from "../../core/key_filter.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
-import type { IndexBatch, IndexCommit } from "../contract.ts";
+import type { IndexBatch, IndexCommit, KeepBatch } from "../contract.ts";
 import { sealReplacement } from "../replacement.ts";
 import { readyRow, rowsOfLog } from "../audit/from_log.ts";
 import type { AuditTrail, ReadyRow } from "../audit/trail.ts";
@@ -37,7 +37,7 @@ export interface RoundsOptions
 }
 
 interface Waiting {
-  readonly batch: IndexBatch;
+  readonly batch: IndexBatch & KeepBatch;
   readonly done: PromiseWithResolvers<IndexCommit>;
 }
 
@@ -72,7 +72,7 @@ export class Rounds {
   }
 
   /** Does a batch in the next round, see {@linkcode IndexBatch}. */
-  commit(batch: IndexBatch): Promise<IndexCommit> {
+  commit(batch: IndexBatch & KeepBatch): Promise<IndexCommit> {
     const done = Promise.withResolvers<IndexCommit>();
     this.#queue.push({ batch, done });
     if (!this.#running) {
@@ -182,7 +182,7 @@ export class Rounds {
     const { context } = this.#options;
     return decided.flatMap(({ changes }) =>
       changes.flatMap((step) => {
-        if (step.type === "visible") return [];
+        if (step.type !== "version") return [];
         const { change: { record, key, stamp }, note, facts } = step;
         return [readyRow({ note, key, facts }, { hlc: stamp.hlc, position, record, context })];
       })
@@ -203,6 +203,10 @@ export class Rounds {
     for (const step of changes) {
       if (step.type === "visible") {
         transaction.putVisibility(step.change);
+        continue;
+      }
+      if (step.type === "keep") {
+        transaction.keep(step.change);
         continue;
       }
       const { record, sequence } = step.change;

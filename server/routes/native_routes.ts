@@ -6,6 +6,7 @@ import { BATCH_ROUTES } from "./blob_batches.ts";
 import { BLOB_ROUTES } from "./blobs.ts";
 import { ENTRY_ROUTES } from "./entries.ts";
 import { INFO_ROUTES } from "./info.ts";
+import { PIN_ROUTES } from "./pins.ts";
 import { PROBE_ROUTES } from "./probe.ts";
 import { INSIGHT_ROUTES } from "./insight.ts";
 import { SERVER_ROUTES } from "./server_facts.ts";
@@ -18,6 +19,7 @@ export const NATIVE_ROUTES: readonly Route[] = [
   ...ENTRY_ROUTES,
   ...INFO_ROUTES,
   ...INSIGHT_ROUTES,
+  ...PIN_ROUTES,
   ...SERVER_ROUTES,
   ...PROBE_ROUTES,
   ...TOKEN_ROUTES,
