@@ -2,6 +2,7 @@
 import type { BlobRow } from "../codec/clear_part.ts";
 import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
+import type { SummaryView } from "../core/summary/trie.ts";
 import type { SignalOptions } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
@@ -12,7 +13,6 @@ import type { KnownBlobsWriter } from "../core/known_blobs.ts";
 import type { LateCheck } from "../core/late_check.ts";
 import type { MetadataIndex, PutOutcome, Visibility } from "../core/metadata_index.ts";
 import type { LogPort } from "../core/record.ts";
-import type { SummaryView } from "../core/summary/trie.ts";
 import type { AuditLimits } from "./audit/trail.ts";
 
 /**

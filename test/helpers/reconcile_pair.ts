@@ -1,7 +1,7 @@
 /** Two sides of a reconciliation that take turns, with nothing between them. */
 import type { Bytes } from "../../core/digest.ts";
 import type { SummaryView } from "../../core/summary/trie.ts";
-import { SummarySet } from "../../core/summary/summary_set.ts";
+import type { SummarySet } from "../../core/summary/summary_set.ts";
 import type { Cursor } from "../../sync/reconcile/messages.ts";
 import { Reconciler } from "../../sync/reconcile/reconciler.ts";
 import type { ReconcilerOptions } from "../../sync/reconcile/reconciler.ts";
