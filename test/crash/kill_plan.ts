@@ -44,7 +44,7 @@ export class KillPlan {
     return this.#points.map(([point]) => point);
   }
 
-  /** The point of a turn, and at random which of its calls. */
+  /** The point of a turn: at first the first of its calls, which no life is without, then any. */
   at(turn: number, random: SeededRandom): KillPoint {
     const [point, { call, count }] = this.#points[turn % this.#points.length]!;
     const [, path = ""] = /^\S+ ([^*]*?)(?:\/xx|-xx|\*|$)/.exec(point) ?? [];
@@ -53,7 +53,7 @@ export class KillPlan {
     return {
       call,
       path: path === "." || path === "" ? "*" : path,
-      nth: random.integer(1, count + 1),
+      nth: turn < this.#points.length ? 1 : random.integer(1, count + 1),
       how: torn ? "torn" : draw < 0.7 ? "before" : "after",
     };
   }
