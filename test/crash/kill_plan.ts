@@ -19,13 +19,16 @@ const WORTH: ReadonlySet<CallName> = new Set([
 
 /** Turns through the points of one kind of life, each time at another of its calls. */
 export class KillPlan {
+  readonly #sure: boolean;
   readonly #points: readonly (readonly [string, { call: CallName; count: number }])[];
 
   /**
    * Learns the points from the calls of a life that was not killed. Their order is random, and hangs
-   * on the seed alone: not on what happened first.
+   * on the seed alone: not on what happened first. With `sure`, for lives of which there are few, only
+   * the first half of the calls of a point is met, which every such life makes.
    */
-  constructor(calls: readonly Call[], random: SeededRandom) {
+  constructor(calls: readonly Call[], random: SeededRandom, { sure = false } = {}) {
+    this.#sure = sure;
     const points = new Map<string, { call: CallName; count: number }>();
     for (const call of calls) {
       if (!WORTH.has(call.name)) continue;
@@ -53,7 +56,7 @@ export class KillPlan {
     return {
       call,
       path: path === "." || path === "" ? "*" : path,
-      nth: random.integer(1, count + 1),
+      nth: random.integer(1, (this.#sure ? Math.ceil(count / 2) : count) + 1),
       how: torn ? "torn" : draw < 0.7 ? "before" : "after",
     };
   }

@@ -99,7 +99,7 @@ async function learn({ folder, library, seed, serves }: Run): Promise<Plans> {
   // Up to where the first thing is said: that it is open, or listens.
   const opened = rebuild.slice(0, rebuild.findIndex(({ name }) => name === "say") + 1);
   const plan = (kind: LifeKind, calls: typeof first) =>
-    new KillPlan(calls, randomOf(seed, `plan ${kind}`));
+    new KillPlan(calls, randomOf(seed, `plan ${kind}`), { sure: kind === "first" });
   return {
     first: plan("first", first),
     later: plan("later", later),
