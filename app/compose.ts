@@ -12,6 +12,7 @@ import { CacheError } from "../core/errors.ts";
 import { KnownBlobs, KnownBlobsWriter } from "../core/known_blobs.ts";
 import { RowsBehind } from "../core/rows_behind.ts";
 import { AUDIT_FILE_BYTES, AUDIT_TOTAL_BYTES, MAX_BLOB_BYTES } from "../core/limits.ts";
+import type { NamespaceQuota } from "../core/quota.ts";
 import { checkAudit } from "../index/audit/read.ts";
 import type { AuditLimits } from "../index/audit/trail.ts";
 import type { Present } from "../index/contract.ts";
@@ -35,6 +36,8 @@ import { lockFolder } from "./lock.ts";
 import { createMaintenance } from "./maintenance.ts";
 import type { Opened } from "./opened.ts";
 import { describePackEvent } from "./pack_events.ts";
+import { createPinning } from "./pinning.ts";
+import { openShares } from "./shares.ts";
 import { areTokensLost, ensureStoreFolder, refuseLostKeys } from "./store_format.ts";
 import { LazyUsage } from "./usage/lazy.ts";
 import { openThreadStack } from "./thread_stack.ts";
@@ -57,6 +60,8 @@ export interface EngineOptions {
   readonly adminTokenFile?: string | undefined;
   /** Whether an acknowledged write is on the disk (`strict`, the default) or soon will be. */
   readonly durability?: Durability | undefined;
+  /** What namespaces may hold. Default: no limits. */
+  readonly quotas?: readonly NamespaceQuota[] | undefined;
   /** Lines for the log. Default: nobody hears them. */
   readonly report?: ((line: string) => void) | undefined;
 }
@@ -93,18 +98,21 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const { indexKey, device } = openDomainKey(folder);
   const keys = { indexKey };
   const tokensLost = await areTokensLost(folder);
-  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
-  const adminToken = await ensureAdminToken(folder, tokens, {
-    serverKey,
-    bringFile: options.adminTokenFile,
-  });
-
   const alarm = (error: CacheError) => {
     const damage = error.kind === "corrupt";
     // What was set aside and made anew counts as damage, like a record.
     if (damage) counters.add("quarantined");
     report(`${damage ? "ALARM: " : ""}${error.message}`);
   };
+  const tokens = stack.use(
+    openTokenStore(paths.tokens, { serverKey, clock, counters, onDamage: alarm }),
+  );
+  tokens.check();
+  const adminToken = await ensureAdminToken(folder, tokens, {
+    serverKey,
+    bringFile: options.adminTokenFile,
+  });
+
   if (tokensLost) {
     const text =
       `Cannot find "auth.sqlite": all tokens and revocations of this store are gone, and ` +
@@ -202,7 +210,17 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
   const known = new KnownBlobsWriter(packs.stats().records);
   const settling = new AbortController();
   stack.defer(() => settling.abort());
-  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters });
+  const { board, quotas, ...entrance } = await openShares({
+    quotas: options.quotas ?? [],
+    packs,
+    index,
+    chunks,
+    maxSize,
+    counters,
+    clock,
+    report,
+  });
+  const port = createLocalWriter(packs, index, { now: () => clock.now(), counters, ...entrance });
   const { cache } = stack.use(openThreadStack({
     indexPath: paths.index,
     keys,
@@ -232,6 +250,8 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       presence,
       chunks,
       port,
+      quotas,
+      board,
       checkAudit: (signal) => checkAudit(paths.audit, context, { signal }),
     }),
     usage,
@@ -242,6 +262,13 @@ async function compose(dir: string, options: EngineOptions): Promise<Engine> {
       context,
       usage: (query) => Promise.resolve(usage.query(query)),
     }),
+    board,
+    pinning: createPinning(cache, {
+      pin: (keys, by) => board.pin(keys, by),
+      unpin: (keys, by) => board.unpin(keys, by),
+      list: (namespace) => Promise.resolve(board.list(namespace)),
+    }),
+    room: () => ({ namespaces: quotas.uses(), pinned: board.totals() }),
     services: {
       writer: port,
       touchEntries: (ids, at) => index.touchIds(ids, at),

@@ -7,6 +7,8 @@ import { openTokenStore } from "../auth/token_store.ts";
 import type { GcReport, VerifyReport } from "../core/cache.ts";
 import { noSeal } from "../codec/seal.ts";
 import type { UsageRow } from "../core/insight.ts";
+import type { PinnedEntry } from "../core/pins.ts";
+import type { RoomFacts } from "../core/quota.ts";
 import { systemClock } from "../core/clock.ts";
 import { Counters } from "../core/counters.ts";
 import { KnownBlobs } from "../core/known_blobs.ts";
@@ -22,6 +24,8 @@ import { AccessLog } from "./access_log.ts";
 import { BACKEND, openObjects, pathsOf } from "./folder_parts.ts";
 import { ownHostNames } from "./host_names.ts";
 import { createInsight } from "./insight.ts";
+import { createPinning } from "./pinning.ts";
+import type { PinCall } from "./pinning.ts";
 import { UsageTally } from "./usage/tally.ts";
 import { ThreadMetrics } from "./metrics.ts";
 import { openThreadStack } from "./thread_stack.ts";
@@ -56,7 +60,15 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
   await using stack = new AsyncDisposableStack();
   const paths = pathsOf(config.dir);
   const serverKey = openServerKey(config.dir);
-  const tokens = stack.use(openTokenStore(paths.tokens, { serverKey, clock, counters }));
+  const tokens = stack.use(openTokenStore(paths.tokens, {
+    serverKey,
+    clock,
+    counters,
+    onDamage(error) {
+      counters.add("quarantined");
+      notice(`ALARM: ${error.message}`);
+    },
+  }));
   const objects = stack.use(await openObjects(paths));
   const port = stack.use(
     new WriterClient(options.writer, { onRetire: (segments) => chunks.retire(segments) }),
@@ -94,6 +106,7 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
     counters,
     serverKey: serverKey.publicKey,
   });
+  const callPins = (call: PinCall) => port.call<PinnedEntry[]>("pins", call);
   const handler = createHandler({
     cache,
     memory: cache,
@@ -108,6 +121,12 @@ export async function openServingThread(options: ServingThreadOptions): Promise<
       context: { keys, seal: noSeal },
       usage: (query) => port.call<UsageRow[]>("usage", query),
     }),
+    pinning: createPinning(cache, {
+      pin: (keys, by) => callPins({ what: "pin", keys, by }),
+      unpin: (keys, by) => callPins({ what: "unpin", keys, by }),
+      list: (namespace) => callPins({ what: "list", namespace }),
+    }),
+    room: () => port.call<RoomFacts>("room", {}),
     tokens,
     policy,
     clock,

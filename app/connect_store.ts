@@ -30,6 +30,7 @@ export function connectStore(url: string, options: ConnectStoreOptions): Opened 
     maintenance: cache.admin,
     tokens: cache.admin,
     insight: cache.insight,
+    pinning: cache.pinning,
     stats: () => cache.admin.stats(),
     whoami: () => cache.admin.whoami(),
     [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),

@@ -4,14 +4,18 @@ import type { TokenStore } from "../auth/token_store.ts";
 import type { Maintenance } from "../core/cache.ts";
 import type { Counters } from "../core/counters.ts";
 import type { Insight, UsageQuery } from "../core/insight.ts";
+import type { PinnedEntry, Pinning } from "../core/pins.ts";
 import type { Principal } from "../core/policy.ts";
 import { VERBS } from "../core/policy.ts";
+import type { RoomFacts } from "../core/quota.ts";
 import type { ScrubStatus } from "../core/scrub.ts";
 import type { ScrubStep } from "../store/pack/scrub.ts";
 import type { LazyUsage } from "./usage/lazy.ts";
 import type { EngineCache } from "./engine_cache.ts";
 import { BACKEND } from "./folder_parts.ts";
 import type { Opened, Stats } from "./opened.ts";
+import type { PinBoard } from "./pin_board.ts";
+import type { PinCall } from "./pinning.ts";
 import type { KnownBuffers } from "./worker_messages.ts";
 import type { ServedThread, WriterServices } from "./writer_server.ts";
 import { serveWriter } from "./writer_server.ts";
@@ -27,6 +31,10 @@ export interface EngineParts {
   readonly maintenance: Maintenance;
   readonly insight: Insight;
   readonly usage: LazyUsage;
+  readonly board: PinBoard;
+  readonly pinning: Pinning;
+  /** How the room is shared out. */
+  room(): RoomFacts;
   readonly services: Omit<WriterServices, "operations">;
   /** Serving threads that hear of segments about to go. */
   readonly threads: Set<ServedThread>;
@@ -54,9 +62,18 @@ export class Engine implements Opened {
     this.#operations = {
       verify: (argument) => maintenance.verify(argument as { repair: boolean }),
       gc: (argument) => maintenance.gc(argument as { dryRun: boolean }),
+      pins: (call) => this.#callPins(call as PinCall),
+      room: () => Promise.resolve(parts.room()),
       usage: (query) => Promise.resolve(parts.usage.query(query as UsageQuery)),
     };
   }
+
+  async #callPins(call: PinCall): Promise<PinnedEntry[]> {
+    const { board } = this.#parts;
+    if (call.what === "list") return board.list(call.namespace);
+    return await board[call.what](call.keys, call.by);
+  }
+
   get where(): string {
     return this.#parts.dir;
   }
@@ -100,8 +117,11 @@ export class Engine implements Opened {
   get tokens(): TokenStore {
     return this.#parts.tokens;
   }
+  get pinning(): Pinning {
+    return this.#parts.pinning;
+  }
   async stats(): Promise<Stats> {
-    return { ...await this.cache.totals(), ...this.#parts.facts() };
+    return { ...await this.cache.totals(), ...this.#parts.room(), ...this.#parts.facts() };
   }
   /** Whoever opened the folder may do everything. */
   whoami(): Promise<Principal & { readonly backend: string }> {

@@ -33,11 +33,24 @@ export interface EntryWriter {
   ): Promise<{ readonly puts: readonly PutOutcome[]; readonly removed: number }>;
 }
 
+/** Options of {@linkcode createLocalWriter}. */
+export interface LocalWriterOptions {
+  readonly now: () => number;
+  readonly counters?: Counters;
+  /**
+   * Lets a commit in before it is stored, or refuses it; the result is disposed when the index has
+   * it; `undefined` where nothing is limited. Default: all are let in.
+   */
+  readonly admit?: ((batch: CommitBatch) => Promise<Disposable> | undefined) | undefined;
+  /** Hears of entries that came and went, before it is acknowledged. */
+  readonly changed?: ((step: IndexStep) => Promise<void> | undefined) | undefined;
+}
+
 /** Joins packs and index. Disposing it closes neither: their owner does. */
 export function createLocalWriter(
   packs: RecordWriter,
   index: EntryWriter,
-  options: { readonly now: () => number; readonly counters?: Counters },
+  options: LocalWriterOptions,
 ): WriterPort {
   return {
     append: (upload, records) => packs.append(upload, records),
@@ -45,8 +58,11 @@ export function createLocalWriter(
     touch: (kind, ids) => packs.touch(kind, ids, options.now()),
     async commit(batch: CommitBatch): Promise<CommitResult> {
       const { entry, upload, records } = batch;
+      using stack = new DisposableStack();
       try {
         await refuseTaken(index, entry);
+        const room = options.admit?.(batch);
+        if (room) stack.use(await room);
       } catch (thrown) {
         if (upload !== undefined) await packs.abort(upload);
         throw thrown;
@@ -67,14 +83,20 @@ export function createLocalWriter(
       const { puts, removed } = await index.commit(step);
       // Before the answer: what a thread has found earlier must be looked for again by then.
       if (options.counters) countChanges(options.counters, step);
+      const change = options.changed?.(step);
+      if (change) await change;
       return { put: puts[0], removed };
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
-function countChanges(counters: Counters, { entries, remove, unlink }: IndexStep): void {
-  for (const entry of entries) counters.noteChange(nameOf(entry));
+/** Tells all threads what must be looked for again. */
+export function countChanges(
+  counters: Counters,
+  { entries, remove, unlink }: Pick<IndexStep, "remove" | "unlink"> & Partial<IndexStep>,
+): void {
+  for (const entry of entries ?? []) counters.noteChange(nameOf(entry));
   for (const key of remove) counters.noteChange(nameOf(key));
   if (unlink.length > 0) counters.add("unlinks");
 }

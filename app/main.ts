@@ -13,6 +13,7 @@ import { addLogin } from "./commands/login.ts";
 import { addHash } from "./commands/hash.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLs } from "./commands/ls.ts";
+import { addPin } from "./commands/pin.ts";
 import { addPut } from "./commands/put.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addRm } from "./commands/rm.ts";
@@ -56,6 +57,7 @@ export function buildProgram(context: CommandContext, options: ProgramOptions): 
     addToken,
     addVerify,
     addGc,
+    addPin,
     addDoctor,
     addCompletions,
     addLogin,

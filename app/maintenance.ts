@@ -1,5 +1,5 @@
 /** Work on a store as a whole: what packs and index can only tell together. */
-import { MAX_LOST_BLOBS, MAX_NEXT_PACKS } from "../core/cache.ts";
+import { MAX_LOST_BLOBS, MAX_NEXT_PACKS, MAX_TOLD_PINS } from "../core/cache.ts";
 import type { GcOptions, GcReport, Maintenance, VerifyReport } from "../core/cache.ts";
 import type { ChunkSource, WriterPort } from "../core/chunk_store.ts";
 import type { Digest } from "../core/digest.ts";
@@ -11,6 +11,8 @@ import type { AuditCheck } from "../index/audit/read.ts";
 import { idOf, isOneChunk } from "../store/cas/presence.ts";
 import type { Presence } from "../store/cas/presence.ts";
 import type { PackWriter } from "../store/pack/writer.ts";
+import type { PinBoard } from "./pin_board.ts";
+import type { Quotas } from "./quotas.ts";
 
 /** What maintenance works on. */
 export interface MaintenanceParts {
@@ -19,6 +21,8 @@ export interface MaintenanceParts {
   readonly presence: Presence;
   readonly chunks: ChunkSource;
   readonly port: WriterPort;
+  readonly quotas: Pick<Quotas, "uses" | "next">;
+  readonly board: Pick<PinBoard, "list" | "totals">;
   checkAudit(signal: AbortSignal | undefined): Promise<AuditCheck>;
 }
 
@@ -187,6 +191,10 @@ async function gc(
     bytes_freed: collected.freed_bytes,
     packs: collected.packs,
     next: packs.nextToGo(MAX_NEXT_PACKS),
+    namespaces: parts.quotas.uses(),
+    next_entries: dryRun ? parts.quotas.next() : [],
+    kept: parts.board.list().slice(0, MAX_TOLD_PINS),
+    pinned: parts.board.totals(),
   };
 }
 

@@ -2,6 +2,7 @@
 import { AggregatorRegistry, Counter, Gauge, Registry } from "prom-client";
 import type { MetricObject } from "prom-client";
 import type { Counters } from "../core/counters.ts";
+import type { RoomFacts } from "../core/quota.ts";
 import type { AccessEvent } from "../server/deps.ts";
 import type { Stats } from "./opened.ts";
 import type { CountedMetric } from "./request_counts.ts";
@@ -67,6 +68,7 @@ export async function metricsPage(
     ["scrub_findings", "vitte_scrub_findings_total", "Damaged places that this reading found"],
     ["losses", "vitte_losses_total", "Records evicted or quarantined"],
     ["evicted_bytes", "vitte_evicted_bytes_total", "Bytes evicted to make room"],
+    ["let_go", "vitte_let_go_total", "Entries that made room in their namespace or scope"],
     ["uploads_aborted", "vitte_uploads_aborted_total", "Uploads that did not end well"],
   ] as const;
   for (const [counter, name, help] of counted) {
@@ -79,8 +81,41 @@ export async function metricsPage(
   for (const [counter, name, help] of held) {
     new Gauge({ name, help, registers: [shared] }).set(counters.get(counter));
   }
+  setRoom(shared, totals as Partial<RoomFacts>);
   const own = await shared.getMetricsAsJSON() as MetricsJson;
   // Declared as single metrics, meant are the lists of whole threads.
   const all = [...threads, own] as unknown as MetricObject[];
   return await AggregatorRegistry.aggregate(all).metrics();
+}
+
+/**
+ * What namespaces with quotas hold, and may: these names the operator has given himself, all others
+ * are nobody's business here. `scope` is empty for a namespace as a whole.
+ */
+function setRoom(shared: Registry, { namespaces = [], pinned }: Partial<RoomFacts>): void {
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name, help, labelNames: ["namespace", "scope"], registers: [shared] });
+  const bytes = gauge(
+    "vitte_namespace_bytes",
+    "Bytes that a namespace, or a share of scopes, holds",
+  );
+  const entries = gauge("vitte_namespace_entries", "Entries of the same");
+  const maxBytes = gauge(
+    "vitte_namespace_max_bytes",
+    "Bytes that it may hold, where there is a limit",
+  );
+  const maxEntries = gauge("vitte_namespace_max_entries", "Entries that it may hold, likewise");
+  for (const use of namespaces) {
+    if (use.max_bytes === null && use.max_entries === null) continue;
+    const labels = { namespace: use.namespace, scope: use.scope ?? "" };
+    bytes.set(labels, use.bytes);
+    entries.set(labels, use.entries);
+    if (use.max_bytes !== null) maxBytes.set(labels, use.max_bytes);
+    if (use.max_entries !== null) maxEntries.set(labels, use.max_entries);
+  }
+  new Gauge({
+    name: "vitte_pinned_bytes",
+    help: "Bytes that pinned entries hold",
+    registers: [shared],
+  }).set(pinned?.bytes ?? 0);
 }

@@ -2,6 +2,7 @@
 import { onAbort } from "../core/abort.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import { STOP_GRACE_MS } from "../core/limits.ts";
+import type { NamespaceQuota } from "../core/quota.ts";
 import type { Durability } from "../store/pack/options.ts";
 import { claimAddress } from "../server/listener/listen.ts";
 import type { AccessLogMode } from "./access_log.ts";
@@ -13,6 +14,7 @@ import type { Output } from "./output.ts";
 import { describeReach, urlOf } from "./reachability.ts";
 import { Scrubber } from "./scrubber.ts";
 import { ServingThreads } from "./serving_threads.ts";
+import { openTrim, SpareMemory } from "./spare_memory.ts";
 
 /** Settings of `serve`. */
 export interface ServeOptions {
@@ -23,6 +25,8 @@ export interface ServeOptions {
   readonly threads: number;
   readonly maxSize: number | "none" | undefined;
   readonly maxBlobSize: number;
+  /** What namespaces may hold. */
+  readonly quotas: readonly NamespaceQuota[];
   readonly durability: Durability;
   readonly publicUrl: string | undefined;
   readonly allowedHosts: readonly string[];
@@ -53,6 +57,7 @@ export async function serve(
     await openEngine(options.dir, {
       clock,
       maxSize: options.maxSize,
+      quotas: options.quotas,
       durability: options.durability,
       adminTokenFile: options.adminTokenFile,
       report: (event) => output.log(event),
@@ -102,6 +107,17 @@ export async function serve(
         clock,
         counters: engine.counters,
         ...engine.scrub,
+        report: (line) => output.log(line),
+      }),
+    );
+  }
+  const trim = openTrim();
+  if (trim) {
+    stack.use(
+      new SpareMemory({
+        trim,
+        clock,
+        resident: () => Deno.memoryUsage().rss,
         report: (line) => output.log(line),
       }),
     );

@@ -1,24 +1,18 @@
 /** The server's static X25519 key pair: who the server is, in `<dir>/server.key`. */
-import type { KeyObject } from "node:crypto";
-import { createPrivateKey, createPublicKey, hkdfSync } from "node:crypto";
+import { hkdfSync } from "node:crypto";
 import { join } from "node:path";
 import type { Bytes } from "../core/digest.ts";
-import { agree, rawPublicKey } from "../core/identity.ts";
+import type { AgreementKey } from "../core/x25519.ts";
+import { agreementKeyOf } from "../core/x25519.ts";
 import { openKeyFile } from "./key_file.ts";
 
-/** The server's key. The private half stays inside. */
-export interface ServerKey {
-  /** 32 bytes; stands in every token. */
-  readonly publicKey: Bytes;
-  /** X25519 with a peer's public key; `undefined` for one of low order. */
-  agree(peer: Bytes): Bytes | undefined;
+/** The server's key; its public half stands in every token. The private half stays inside. */
+export interface ServerKey extends AgreementKey {
   /** A key of 32 bytes for one purpose, named by `label`: HKDF-SHA-256 of the private half. */
   derive(label: string): Bytes;
 }
 
 const KEY_BYTES = 32;
-// RFC 8410: an X25519 private key in PKCS #8 is this prefix and 32 bytes.
-const PKCS8_PREFIX = Uint8Array.fromHex("302e020100300506032b656e04220420");
 
 /**
  * Opens `<dir>/server.key`, or makes it.
@@ -35,18 +29,9 @@ export function openServerKey(dir: string): ServerKey {
 
 /** The key pair with this private half, 32 bytes. */
 export function serverKeyOf(privateBytes: Bytes): ServerKey {
-  const privateKey = importPrivate(privateBytes);
   return {
-    publicKey: rawPublicKey(createPublicKey(privateKey)),
-    agree: (peer) => agree(privateKey, peer),
+    ...agreementKeyOf(privateBytes),
     derive: (label) =>
       new Uint8Array(hkdfSync("sha256", privateBytes, new Uint8Array(0), label, KEY_BYTES)),
   };
-}
-
-function importPrivate(bytes: Bytes): KeyObject {
-  const der = new Uint8Array(PKCS8_PREFIX.length + KEY_BYTES);
-  der.set(PKCS8_PREFIX);
-  der.set(bytes, PKCS8_PREFIX.length);
-  return createPrivateKey({ key: der as unknown as never, format: "der", type: "pkcs8" });
 }

@@ -1,16 +1,13 @@
 /** Makes tokens, and what is kept of them. How their text reads is in `core/token.ts`. */
-import { hkdfSync } from "node:crypto";
 import { sha256, toHex } from "../core/digest.ts";
 import type { Bytes } from "../core/digest.ts";
 import { Secret } from "../core/secret.ts";
 import { formatToken } from "../core/token.ts";
 import type { IssuedToken } from "../core/token.ts";
 
-export { formatToken, parseToken } from "../core/token.ts";
+export { formatToken, parseToken, sessionPsk } from "../core/token.ts";
 export type { BroughtToken, IssuedToken } from "../core/token.ts";
 export { Secret } from "../core/secret.ts";
-
-const PSK_LABEL = "vitte session psk v1";
 
 /** A new token for the server with this public key. */
 export function issueToken(serverKey: Bytes): IssuedToken & { readonly text: Secret<string> } {
@@ -26,11 +23,4 @@ export function issueToken(serverKey: Bytes): IssuedToken & { readonly text: Sec
 /** SHA-256 of the secret: what the store compares with. */
 export function secretHash(secret: Secret<Bytes>): Bytes {
   return sha256(secret.reveal());
-}
-
-/** The pre-shared key of a sync session, 32 bytes: HKDF-SHA-256 of the secret. */
-export function sessionPsk(secret: Secret<Bytes>): Bytes {
-  return new Uint8Array(
-    hkdfSync("sha256", secret.reveal(), new Uint8Array(0), PSK_LABEL, 32),
-  );
 }

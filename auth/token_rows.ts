@@ -6,7 +6,8 @@
  * tokens(id, name, turn,     16 hex; the name; 1, and one more with each rotation
  *        kind, hash, psk,    issued | brought; SHA-256(secret); sealed pre-shared key
  *        verbs, namespaces, scope, read_scopes,             lists as JSON
- *        created, expires, revoked, last_used)              milliseconds since 1970 or NULL
+ *        created, expires, revoked, last_used,              milliseconds since 1970 or NULL
+ *        mac)                vouches for all but last_used, see `row_mac.ts`
  * changes(…)                 what happened to them, see `token_changes.ts`
  * ```
  */
@@ -17,6 +18,7 @@ import type { ErrorKind } from "../core/errors.ts";
 import type { TokenInfo } from "../core/token_admin.ts";
 import type { Verb } from "../core/policy.ts";
 import { equalBytes } from "../core/bytes.ts";
+import type { RowMac, TokenRow } from "./row_mac.ts";
 import { CHANGES_SCHEMA } from "./token_changes.ts";
 
 /** A token as the store holds it. */
@@ -32,7 +34,8 @@ export interface RowSecrets {
   readonly psk: Bytes;
 }
 
-const VERSION = 1;
+/** Rows of version 1 had no `mac`. */
+const VERSION = 2;
 const BUSY_MS = 5_000;
 const SCHEMA = `
 CREATE TABLE meta (server_key BLOB NOT NULL) STRICT;
@@ -51,6 +54,7 @@ CREATE TABLE tokens (
   expires INTEGER,
   revoked INTEGER,
   last_used INTEGER,
+  mac BLOB,
   UNIQUE (name, turn)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX tokens_live ON tokens (name) WHERE revoked IS NULL;
@@ -61,14 +65,17 @@ CREATE UNIQUE INDEX tokens_live ON tokens (name) WHERE revoked IS NULL;
  * @throws {CacheError} `invalid_argument` when it was made with another server key,
  * `unsupported` for another version, `corrupt`
  */
-export function openDatabase(path: string, serverKey: Bytes): DatabaseSync {
+export function openDatabase(
+  path: string,
+  { serverKey, mac }: { readonly serverKey: Bytes; readonly mac: RowMac },
+): DatabaseSync {
   createPrivate(path);
   const database = translate("open", path, () => new DatabaseSync(path, { timeout: BUSY_MS }));
   try {
     translate("open", path, () => {
       run(database, "PRAGMA journal_mode = WAL");
       run(database, "PRAGMA synchronous = FULL");
-      transaction(database, () => migrate(database, path, serverKey));
+      transaction(database, () => migrate(database, path, { serverKey, mac }));
     });
     return database;
   } catch (thrown) {
@@ -107,8 +114,25 @@ export function translate<T>(verb: string, path: string, work: () => T): T {
   }
 }
 
-/** A row of `SELECT *` as the store's callers see it. */
-export function rowToToken(row: Record<string, unknown>): StoredToken {
+/** A row that nothing vouches for, as a list shows it: it may do nothing, and nobody gets in by it. */
+export function damagedToken(row: TokenRow): TokenInfo {
+  return {
+    id: String(row.id),
+    name: String(row.name),
+    kind: row.kind === "brought" ? "brought" : "issued",
+    verbs: [],
+    namespaces: [],
+    scope: "main",
+    readScopes: [],
+    created: Number(row.created),
+    expires: undefined,
+    revoked: row.revoked === null ? undefined : Number(row.revoked),
+    lastUsed: undefined,
+  };
+}
+
+/** A row of `SELECT *` that is as it was written, as the store's callers see it. */
+export function rowToToken(row: TokenRow): StoredToken {
   const optional = (value: unknown) => value === null ? undefined : Number(value);
   return {
     info: {
@@ -128,11 +152,11 @@ export function rowToToken(row: Record<string, unknown>): StoredToken {
   };
 }
 
-/** Adds a row. */
+/** Adds a row, vouched for. */
 export function insertToken(
   database: DatabaseSync,
   info: TokenInfo,
-  { hash, psk, turn }: RowSecrets & { readonly turn: number },
+  { hash, psk, turn, mac }: RowSecrets & { readonly turn: number; readonly mac: RowMac },
 ): void {
   database.prepare(`
     INSERT INTO tokens (id, name, turn, kind, hash, psk, verbs, namespaces, scope, read_scopes,
@@ -151,6 +175,7 @@ export function insertToken(
     info.created,
     info.expires ?? null,
   );
+  vouch(database, info.id, mac);
 }
 
 /** Unlike `exec`, a statement's errors carry the code that {@linkcode translate} goes by. */
@@ -169,7 +194,11 @@ function createPrivate(path: string): void {
   }
 }
 
-function migrate(database: DatabaseSync, path: string, serverKey: Bytes): void {
+function migrate(
+  database: DatabaseSync,
+  path: string,
+  { serverKey, mac }: { readonly serverKey: Bytes; readonly mac: RowMac },
+): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
   if (version === 0) {
     database.exec(SCHEMA + CHANGES_SCHEMA);
@@ -177,7 +206,7 @@ function migrate(database: DatabaseSync, path: string, serverKey: Bytes): void {
     database.exec(`PRAGMA user_version = ${VERSION}`);
     return;
   }
-  if (version !== VERSION) {
+  if (version !== 1 && version !== VERSION) {
     throw new CacheError(
       "unsupported",
       `Cannot open the tokens in "${path}": version ${version}, want ${VERSION}`,
@@ -196,6 +225,22 @@ function migrate(database: DatabaseSync, path: string, serverKey: Bytes): void {
       },
     );
   }
+  // The last of all: rows that another key made are not vouched for with ours.
+  if (version === 1) vouchForAll(database, mac);
+}
+
+function vouchForAll(database: DatabaseSync, mac: RowMac): void {
+  database.exec("ALTER TABLE tokens ADD COLUMN mac BLOB");
+  for (const { id } of database.prepare("SELECT id FROM tokens").all()) {
+    vouch(database, String(id), mac);
+  }
+  database.exec(`PRAGMA user_version = ${VERSION}`);
+}
+
+/** Vouches for a row as it stands; for whoever has just written it. */
+export function vouch(database: DatabaseSync, id: string, mac: RowMac): void {
+  const row = database.prepare("SELECT * FROM tokens WHERE id = ?").get(id)!;
+  database.prepare("UPDATE tokens SET mac = ? WHERE id = ?").run(mac.of(row), id);
 }
 
 // Primary result codes: https://www.sqlite.org/rescode.html

@@ -18,13 +18,23 @@ import { parseToken } from "../core/token.ts";
 import type { BroughtToken, IssuedToken } from "../core/token.ts";
 import { checkName, checkRights } from "./rights.ts";
 import type { RightsDraft } from "./rights.ts";
+import { createRowMac } from "./row_mac.ts";
 import { createSealer } from "./seal.ts";
 import type { Sealer } from "./seal.ts";
 import type { ServerKey } from "./server_key.ts";
 import { changesAfter, noteChange } from "./token_changes.ts";
 import type { NumberedChange } from "./token_changes.ts";
+import { latestOf, refuseKnown, RowGuard } from "./token_names.ts";
 import { issueToken, secretHash, sessionPsk } from "./token.ts";
-import { insertToken, openDatabase, rowToToken, transaction, translate } from "./token_rows.ts";
+import {
+  damagedToken,
+  insertToken,
+  openDatabase,
+  rowToToken,
+  transaction,
+  translate,
+  vouch,
+} from "./token_rows.ts";
 import type { StoredToken } from "./token_rows.ts";
 
 export type { StoredToken } from "./token_rows.ts";
@@ -38,6 +48,8 @@ export interface TokenStoreOptions {
   readonly clock: Clock;
   /** `revocation_generation` grows with each token that ends; shared by all threads. */
   readonly counters: Counters;
+  /** Hears of a row that is not as it was written, once. Default: nobody does. */
+  readonly onDamage?: ((error: CacheError) => void) | undefined;
 }
 
 /**
@@ -46,7 +58,9 @@ export interface TokenStoreOptions {
  * @throws {CacheError} `invalid_argument` when they belong to another server key, `corrupt`
  */
 export function openTokenStore(path: string, options: TokenStoreOptions): TokenStore {
-  return new TokenStore(path, openDatabase(path, options.serverKey.publicKey), options);
+  const mac = createRowMac(options.serverKey);
+  const database = openDatabase(path, { serverKey: options.serverKey.publicKey, mac });
+  return new TokenStore(path, database, options);
 }
 
 /** Creates, lists, ends and finds tokens. Only hashes and sealed keys are on the disk. */
@@ -55,6 +69,7 @@ export class TokenStore implements TokenAdmin, Disposable {
   readonly #database: DatabaseSync;
   readonly #options: TokenStoreOptions;
   readonly #sealer: Sealer;
+  readonly #guard: RowGuard;
   readonly #find: StatementSync;
 
   /** Use {@linkcode openTokenStore}. */
@@ -63,6 +78,7 @@ export class TokenStore implements TokenAdmin, Disposable {
     this.#database = database;
     this.#options = options;
     this.#sealer = createSealer(options.serverKey);
+    this.#guard = new RowGuard(createRowMac(options.serverKey), options.onDamage);
     this.#find = database.prepare("SELECT * FROM tokens WHERE id = ?");
   }
 
@@ -104,18 +120,30 @@ export class TokenStore implements TokenAdmin, Disposable {
     return this.#insert(token, { name, rights });
   }
 
-  /** Every token that ever was, in order of names, the latest of a name first. */
-  async list(): Promise<TokenInfo[]> {
-    return translate("list", this.#path, () => {
-      const rows = this.#database.prepare("SELECT * FROM tokens ORDER BY name, turn DESC").all();
-      return rows.map((row) => rowToToken(row).info);
+  /** Looks at every row, so that `onDamage` hears of those that are not as they were written. */
+  check(): void {
+    translate("check", this.#path, () => {
+      for (const row of this.#database.prepare("SELECT * FROM tokens").iterate()) {
+        this.#guard.isRight(row);
+      }
     });
   }
 
-  /** Ends a token: from the next request on, on every thread. Safe to call twice. */
+  /**
+   * Every token that ever was, in order of names, the latest of a name first. One whose row is not as
+   * it was written has no verbs.
+   */
+  async list(): Promise<TokenInfo[]> {
+    return translate("list", this.#path, () => {
+      const rows = this.#database.prepare("SELECT * FROM tokens ORDER BY name, turn DESC").all();
+      return rows.map((row) => this.#guard.isRight(row) ? rowToToken(row).info : damagedToken(row));
+    });
+  }
+
+  /** Ends a token, whatever its row says: from the next request on, on every thread. Safe to call twice. */
   async revoke(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<TokenInfo> {
     return this.#ending("revoke", () => {
-      const { info } = this.#latest(name);
+      const { info } = latestOf(this.#database, name, this.#guard);
       const ended = this.#end(info);
       if (ended !== info) this.#note("revoke", ended, by);
       return ended;
@@ -125,11 +153,13 @@ export class TokenStore implements TokenAdmin, Disposable {
   /**
    * A new secret and a new id under the same name and with the same rights; the old one ends at
    * once. A token with an expiry gets as long a life as it had before. Also revives a revoked name.
+   * @throws {CacheError} `not_found`, or `corrupt` where nothing vouches for its rights
    */
   async rotate(name: string, { by = LOCAL }: TokenChangeOptions = {}): Promise<NewToken> {
     const token = issueToken(this.#options.serverKey.publicKey);
     const info = this.#ending("rotate", () => {
-      const { info: old, turn } = this.#latest(name);
+      const { info: old, turn, damaged } = latestOf(this.#database, name, this.#guard);
+      if (damaged) throw damaged;
       this.#end(old);
       const created = this.#options.clock.now();
       const life = old.expires === undefined ? undefined : old.expires - old.created;
@@ -146,11 +176,14 @@ export class TokenStore implements TokenAdmin, Disposable {
     return translate("list", this.#path, () => changesAfter(this.#database, after, limit));
   }
 
-  /** The token with this id, ended or not. Waits for nothing. */
+  /**
+   * The token with this id, ended or not; none where its row is not as it was written. Waits for
+   * nothing.
+   */
   find(id: string): StoredToken | undefined {
     return translate("find", this.#path, () => {
       const row = this.#find.get(id);
-      return row && rowToToken(row);
+      return row && this.#guard.isRight(row) ? rowToToken(row) : undefined;
     });
   }
 
@@ -202,7 +235,7 @@ export class TokenStore implements TokenAdmin, Disposable {
     const checked = checkRights(rights as TokenRights, created);
     return translate("create", this.#path, () =>
       transaction(this.#database, () => {
-        this.#refuseKnown(name, token.id);
+        refuseKnown(this.#database, name, token.id);
         const info = this.#add(token, checked, { name, created, turn: 1 });
         this.#note("create", info, by);
         return info;
@@ -228,39 +261,18 @@ export class TokenStore implements TokenAdmin, Disposable {
       lastUsed: undefined,
     };
     const psk = this.#sealer.seal(sessionPsk(token.secret), token.id);
-    insertToken(this.#database, info, { hash: secretHash(token.secret), psk, turn });
+    const hash = secretHash(token.secret);
+    insertToken(this.#database, info, { hash, psk, turn, mac: this.#guard.mac });
     return info;
-  }
-
-  #refuseKnown(name: string, id: string): void {
-    const row = this.#database.prepare(
-      "SELECT name, revoked FROM tokens WHERE name = ? OR id = ? ORDER BY turn DESC LIMIT 1",
-    ).get(name, id);
-    if (!row) return;
-    const state = row.name === name
-      ? `the name is taken${row.revoked === null ? "" : " by a revoked token"}`
-      : `the same token is known as "${row.name}"`;
-    throw new CacheError("conflict", `Cannot make the token "${name}": ${state}`, {
-      operation: "token_store.create",
-      hint: `take another name, or "token rotate ${row.name}" for a new secret under the same name`,
-    });
-  }
-
-  #latest(name: string): { info: TokenInfo; turn: number } {
-    const row = this.#database.prepare(
-      "SELECT * FROM tokens WHERE name = ? ORDER BY turn DESC LIMIT 1",
-    ).get(name);
-    if (row) return { info: rowToToken(row).info, turn: Number(row.turn) };
-    throw new CacheError("not_found", `Cannot find the token "${name.slice(0, 80)}"`, {
-      operation: "token_store.find",
-      hint: "see the names with: token list",
-    });
   }
 
   #end(info: TokenInfo): TokenInfo {
     if (info.revoked !== undefined) return info;
     const revoked = this.#options.clock.now();
+    const row = this.#find.get(info.id);
     this.#database.prepare("UPDATE tokens SET revoked = ? WHERE id = ?").run(revoked, info.id);
+    // What nothing vouched for before is not vouched for now.
+    if (row && this.#guard.mac.isRight(row)) vouch(this.#database, info.id, this.#guard.mac);
     return { ...info, revoked };
   }
 

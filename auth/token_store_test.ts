@@ -206,7 +206,7 @@ Deno.test("openTokenStore() refuses another server key, another version, and wha
       (thrown) => isKind(thrown, "invalid_argument") && thrown.hint!.includes("server.key"),
     );
     const database = new DatabaseSync(path);
-    database.exec("PRAGMA user_version = 2");
+    database.exec("PRAGMA user_version = 3");
     database.close();
     assert.throws(open, (thrown) => isKind(thrown, "unsupported"));
     for (const file of [...Deno.readDirSync(dir)]) Deno.removeSync(join(dir, file.name));

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { parseAb } from "./ab.ts";
 import type { Budget } from "./budget.ts";
-import { checkBudget } from "./budget.ts";
+import { checkBudget, differences } from "./budget.ts";
+import { fromFileUrl } from "./paths.ts";
+import { PLANT } from "./plant.ts";
 import { plot } from "./plots.ts";
 import { report } from "./report.ts";
 import type { Row } from "./row.ts";
@@ -98,6 +100,58 @@ Deno.test("bench --check: a row that was slow once and not again is as before", 
     return Promise.resolve(row(0.8, 0.8, 6));
   });
   assert.deepEqual([verdict.fell, again], [false, 1]);
+});
+
+Deno.test("bench --check: no row is red by one series, and none of which only most runs are low", async () => {
+  let again = 0;
+  const mixed = (): Row => {
+    const [low, high] = [row(0.7, 0.7, 3), row(0.74, 0.74, 2)];
+    const servers = low.servers.map((server, n) => ({
+      ...server,
+      runs: [...server.runs, ...high.servers[n]!.runs],
+    }));
+    return { ...low, servers };
+  };
+  const verdict = await checkBudget(mixed(), BUDGET, () => {
+    again++;
+    return Promise.resolve(mixed());
+  });
+  assert.deepEqual([verdict.fell, again], [false, 3]);
+  assert.match(verdict.lines.join(), /perhaps slower.*20 runs/);
+  const single = await checkBudget(row(0.5), BUDGET, undefined);
+  assert.equal(single.fell, false);
+  assert.match(single.lines.join(), /perhaps slower/);
+});
+
+Deno.test("bench --check: another machine than that of the budget is told", () => {
+  const cores = navigator.hardwareConcurrency;
+  const told = differences({ ...BUDGET, cores, deno: Deno.version.deno }, { threads: 4 });
+  assert.deepEqual(told, ["with threads 2, this run has 4"]);
+});
+
+Deno.test("bench --plant: each thread works for longer by the share that was asked for", async () => {
+  const work = fromFileUrl("plant_work.ts");
+  const cpu = async (plant: string) => {
+    const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--no-config",
+        `--preload=${fromFileUrl("plant.ts")}`,
+        work,
+      ],
+      env: plant === "" ? {} : { [PLANT]: plant },
+    }).output();
+    assert.ok(success);
+    return JSON.parse(new TextDecoder().decode(stdout)) as number[];
+  };
+  const [plain, slowed] = [await cpu(""), await cpu("100")];
+  // Both did the same work; how long that takes on a busy machine is not exact.
+  for (const thread of [0, 1]) {
+    const times = slowed[thread]! / plain[thread]!;
+    assert.ok(times > 1.4 && times < 3, `thread ${thread} took ${times} times as long`);
+  }
 });
 
 Deno.test("bench --check: a rival that had a good day is no fall of ours", async () => {

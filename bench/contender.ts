@@ -1,6 +1,7 @@
 /** The servers of a race: ours, and who it is measured against. */
 import { fromFileUrl } from "./paths.ts";
 import { nginxConf } from "./nginx_conf.ts";
+import { PLANT } from "./plant.ts";
 
 /** Who runs. */
 export type ContenderId = "ours" | "floor" | "nginx" | "bazel-remote";
@@ -33,14 +34,18 @@ export interface OursOptions {
   /** The store's folder; made if it is not there. */
   readonly folder: string;
   readonly threads: number;
+  /** Percent of its CPU time that each thread works for longer; see `plant.ts`. Default 0. */
+  readonly plant?: number;
 }
 
 /** This server, with its token check on and strict durability. */
-export async function startOurs({ folder, threads }: OursOptions): Promise<Contender> {
+export async function startOurs(options: OursOptions): Promise<Contender> {
+  const { folder, threads, plant = 0 } = options;
   const args = [
     "run",
     "-A",
     "--v8-flags=--max-semi-space-size=1",
+    ...(plant > 0 ? [`--preload=${fromFileUrl("plant.ts")}`] : []),
     "--config",
     fromFileUrl("../deno.json"),
     fromFileUrl("../cli.ts"),
@@ -49,8 +54,12 @@ export async function startOurs({ folder, threads }: OursOptions): Promise<Conte
     ["--port", "0", "--json", "--dir", folder, "--threads", String(threads)],
     ["--max-size", "none"],
   );
-  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "inherit" })
-    .spawn();
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    env: plant > 0 ? { [PLANT]: String(plant) } : {},
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let line = "";
   while (!line.includes("\n")) {

@@ -1,9 +1,10 @@
 /** What has no rival beside it: batches, `exec`, threads. */
+import { compile } from "../tools/compile.ts";
 import type { Contender } from "./contender.ts";
 import { startOurs } from "./contender.ts";
 import { measureExec } from "./exec.ts";
 import type { Figure } from "./figure.ts";
-import { measureMillion } from "./million.ts";
+import { fillMillion, measureMillion } from "./million.ts";
 import { DIGESTS_MEDIA_TYPE } from "../protocol/blob_batch.ts";
 import { random } from "./bodies.ts";
 import { median } from "./measured.ts";
@@ -18,21 +19,34 @@ export interface FigureRun {
   readonly threads: number;
 }
 
+/** A part of the figures, by its name. */
+interface Part {
+  readonly name: string;
+  /** What takes long and needs no quiet machine. */
+  prepare?(): Promise<unknown>;
+  measure(): Promise<Figure[]>;
+}
+
 /** Measures all figures whose name has `only` in it. */
 export async function measureFigures(
   dir: string,
   run: FigureRun,
   only: string,
 ): Promise<Figure[]> {
-  const parts: Record<string, () => Promise<Figure[]>> = {
-    "batch which are missing": () => batches(dir, run),
-    "exec hit": () => measureExec(dir, run.rounds),
-    "1,000,000 entries": () => measureMillion(dir, run),
-    "threads": () => threads(dir, run),
-  };
+  const parts: Part[] = [
+    { name: "batch which are missing", measure: () => batches(dir, run) },
+    { name: "exec hit", prepare: compile, measure: () => measureExec(dir, run.rounds) },
+    {
+      name: "1,000,000 entries",
+      prepare: () => fillMillion(dir),
+      measure: () => measureMillion(dir, run),
+    },
+    { name: "threads", measure: () => threads(dir, run) },
+  ];
+  const chosen = parts.filter(({ name }) => name.includes(only));
+  await Promise.all(chosen.map((part) => part.prepare?.()));
   const figures: Figure[] = [];
-  for (const [name, measure] of Object.entries(parts)) {
-    if (!name.includes(only)) continue;
+  for (const { name, measure } of chosen) {
     figures.push(...await measure());
     console.error(`${name}: done`);
   }
@@ -41,6 +55,8 @@ export async function measureFigures(
 
 const DIGESTS = 1000;
 const BODIES = 20;
+/** The first is as many as can be worked on at a time by two cores; at the others they queue. */
+const BATCH_CONNECTIONS = [2, 16];
 
 async function batches(dir: string, run: FigureRun): Promise<Figure[]> {
   await using server = await startOurs({ folder: `${dir}/batches`, threads: run.threads });
@@ -56,31 +72,38 @@ async function batches(dir: string, run: FigureRun): Promise<Figure[]> {
     return file;
   }));
   const post = { path: "/v1/blobs/missing", contentType: DIGESTS_MEDIA_TYPE, files };
-  const runs: Measured[] = [];
+  const runs = new Map<number, Measured[]>(BATCH_CONNECTIONS.map((count) => [count, []]));
   for (let round = 0; round < run.rounds; round++) {
-    runs.push(await postLoad(server, post, { connections: 2, seconds: run.seconds }));
+    for (const [connections, measured] of runs) {
+      measured.push(await postLoad(server, post, { connections, seconds: run.seconds }));
+    }
   }
+  return [...runs].flatMap(([connections, measured]) => batchFigures(connections, measured, run));
+}
+
+function batchFigures(connections: number, runs: readonly Measured[], run: FigureRun): Figure[] {
   const errors = runs.reduce((sum, one) => sum + one.errors, 0);
   if (errors > 0) throw new Error(`${errors} of the batches failed`);
-  const note = `${DIGESTS} digests a request as bytes, every other one there, 2 connections, ` +
+  // Where more wait than are worked on, the wait for one's turn is most of what p99 says.
+  const aims = connections === BATCH_CONNECTIONS[0];
+  const name = `batch which are missing x${connections}`;
+  const note = `${DIGESTS} digests a request as bytes, every other one there, ` +
     `${run.rounds} runs of ${run.seconds} s, medians`;
   return [
     {
-      name: "batch which are missing: rate",
+      name: `${name}: rate`,
       value: median(runs.map(({ rate }) => rate)) * DIGESTS,
       unit: "digests/s",
       better: "higher",
-      least: 500_000,
-      aim: 2_000_000,
+      ...(aims ? { least: 500_000, aim: 2_000_000 } : {}),
       note,
     },
     {
-      name: "batch which are missing: p99",
+      name: `${name}: p99`,
       value: median(runs.map(({ p99Ms }) => p99Ms!)),
       unit: "ms",
       better: "lower",
-      least: 5,
-      aim: 1,
+      ...(aims ? { least: 5, aim: 1 } : {}),
       note,
     },
   ];

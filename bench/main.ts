@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { installPrograms } from "../tools/install.ts";
 import { makeBodies } from "./bodies.ts";
-import { checkBudget, readBudget, writeBudget } from "./budget.ts";
+import { checkBudget, differences, readBudget, writeBudget } from "./budget.ts";
 import type { Contender } from "./contender.ts";
 import { startBazelRemote, startFloor, startNginx, startOurs } from "./contender.ts";
 import { freePort } from "./free_port.ts";
@@ -24,6 +24,7 @@ const USAGE = `deno task bench [options]
   --threads N   serving threads of ours and the floor  (default: cores)
   --only TEXT   only rows whose name has TEXT; writes nothing
   --check       compare with bench/budget.json; exit 1 when a ratio fell by more than 10 %
+  --plant N     slow our server down by N % of its CPU time, to see --check go red; writes nothing
   --no-figures  leave out what has no rival: start, memory, batches, exec, threads`;
 
 const { values } = parseArgs({
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: String(navigator.hardwareConcurrency) },
     only: { type: "string", default: "" },
     check: { type: "boolean", default: false },
+    plant: { type: "string", default: "0" },
     "no-figures": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -47,6 +49,7 @@ const run = {
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
   threads: Number(values.threads),
+  plant: Number(values.plant),
 };
 for (const problem of await installPrograms(["ab", "curl", "nginx", "wrk"])) console.error(problem);
 const dir = await Deno.makeTempDir({ prefix: "vitte-bench-" });
@@ -62,7 +65,7 @@ try {
   const minutes = (performance.now() - began) / 60_000;
   const page = report(rows, figures, { ...run, minutes, peaks });
   console.log(page);
-  const whole = values.only === "" && figures.length > 0;
+  const whole = values.only === "" && figures.length > 0 && run.plant === 0;
   if (whole && !values.check) {
     await Deno.writeTextFile(new URL("../docs/benchmarks.md", import.meta.url), page);
     await writePlots(rows);
@@ -80,7 +83,7 @@ async function raceAll(): Promise<{ rows: Row[]; peaks: [string, number][] }> {
   const servers: Contender[] = [];
   const bazelRemote = Deno.env.get("BAZEL_REMOTE");
   const starts = [
-    () => startOurs({ folder: `${dir}/ours`, threads: run.threads }),
+    () => startOurs({ folder: `${dir}/ours`, threads: run.threads, plant: run.plant }),
     () => startFloor(freePort(), run.threads),
     () => startNginx(dir, freePort()),
     ...(bazelRemote ? [() => startBazelRemote(dir, freePort(), bazelRemote)] : []),
@@ -93,16 +96,22 @@ async function raceAll(): Promise<{ rows: Row[]; peaks: [string, number][] }> {
   const races = buildRaces(await makeBodies(bodyDir), run.seconds);
   const chosen = races.filter((race) => race.name.includes(values.only));
   const budget = values.check ? await readBudget() : undefined;
+  if (budget) {
+    for (const text of differences(budget, run)) console.error(`note: the budget was made ${text}`);
+  }
   const rows: Row[] = [];
   for (const race of chosen) {
     const row = await runRace(race, servers, run.rounds);
     rows.push(row);
+    const seconds = Math.round((performance.now() - began) / 1000);
     if (!budget) {
-      console.error(`${race.name}: done`);
+      console.error(`${race.name}: done, ${seconds} s since the start`);
       continue;
     }
-    const verdict = await checkBudget(row, budget, () => runRace(race, servers, run.rounds));
-    for (const line of verdict.lines) console.error(line);
+    // One row that fell is enough: those behind it are only told.
+    const again = failed ? undefined : () => runRace(race, servers, run.rounds);
+    const verdict = await checkBudget(row, budget, again);
+    for (const line of verdict.lines) console.error(`${line} (${seconds} s since the start)`);
     failed ||= verdict.fell;
   }
   return { rows, peaks: servers.map((server) => [server.name, server.peakMb()]) };

@@ -24,6 +24,8 @@ export interface Race {
   /** Of the rate: `req/s` or `MB/s`. */
   readonly unit: "req/s" | "MB/s";
   readonly targets: readonly Target[];
+  /** Whether there is a run before those that count. Default: none. */
+  readonly warms?: boolean;
   prepare(server: Contender): Promise<void>;
   run(server: Contender): Promise<Measured>;
 }
@@ -46,6 +48,7 @@ export function buildRaces(bodies: Bodies, seconds: number): Race[] {
       name: `GET ${size}${kind === "ELF" ? " ELF" : ""} x${connections}`,
       unit: "req/s",
       targets,
+      warms: true,
       prepare: (server: Contender) => seed(server, name, bodies.small(size, kind)),
       run: (server: Contender) => getLoad(server, name, { connections, seconds }),
     } satisfies Race;
@@ -55,7 +58,7 @@ export function buildRaces(bodies: Bodies, seconds: number): Race[] {
     targets: Target[],
     run: (server: Contender) => Promise<Measured>,
     prepare: (server: Contender) => Promise<void> = nothing,
-  ): Race => ({ name, unit: "req/s", targets, prepare, run });
+  ): Race => ({ name, unit: "req/s", targets, warms: true, prepare, run });
   const seeded = (server: Contender) =>
     seed(server, "1KiB-random", bodies.small("1 KiB", "random"));
   const putSmall = (size: string, connections: number, targets: Target[]) => {

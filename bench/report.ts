@@ -22,8 +22,8 @@ export function report(rows: readonly Row[], figures: readonly Figure[], run: Ru
   const peaks = run.peaks.map(([name, mb]) => `${name} ${mb.toFixed(0)} MB`).join(", ");
   return `# Benchmarks
 
-Written by \`deno task bench\`: ${run.rounds} rounds of ${run.seconds} s for each row and server, in one
-run of ${
+Written by \`deno task bench\`: ${run.rounds} rounds of ${run.seconds} s for each row and server, behind one of
+small requests that does not count, in one run of ${
     run.minutes.toFixed(1)
   } minutes on one machine, alternating; medians. Loopback; load generator and
 servers share the cores. ${navigator.hardwareConcurrency} cores, ${cpuName()}, ${Deno.build.os} ${Deno.osRelease()}, Deno ${Deno.version.deno};
@@ -31,7 +31,7 @@ ${run.threads} serving threads of ours and of the floor. Bodies are random bytes
 Deno executable) where a row says so.
 
 - **vitte-remote-cache**: token checked, SHA-256 checked, every acknowledged PUT durable (\`fdatasync\`).
-- **floor**: 40 lines of Deno that look a token up in a Map and answer from memory; a PUT stays in
+- **floor**: a few lines of Deno that look a token up in a Map and answer from memory; a PUT stays in
   memory, unhashed. What the runtime allows, not a cache.
 - **nginx**: static files by sendfile and WebDAV PUT, 2 workers; no token, no hash, no sync.
 

@@ -24,15 +24,19 @@ export interface Ratio {
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
+  /** Of each pair of runs. */
+  readonly each: readonly number[];
 }
 
-/** Runs a race on all servers in turn, `rounds` times. */
+/** Runs a race on all servers in turn, `rounds` times after a first one where it warms up. */
 export async function runRace(
   race: Race,
   servers: readonly Contender[],
   rounds: number,
 ): Promise<Row> {
   for (const server of servers) await race.prepare(server);
+  // The first run of a row is the one in which the runtime compiles what the row needs.
+  if (race.warms) { for (const server of servers) await race.run(server); }
   const measured = new Map<Contender, Measured[]>(servers.map((server) => [server, []]));
   for (let round = 0; round < rounds; round++) {
     // Every other round the other way round, so that nobody always runs on a warm machine.
@@ -65,5 +69,5 @@ export function ratioTo(
   const each = ours.map((one, n) =>
     what === "rate" ? one.rate / theirs[n]!.rate : theirs[n]!.cpu / one.cpu
   );
-  return { median: median(each), lowest: Math.min(...each), highest: Math.max(...each) };
+  return { median: median(each), lowest: Math.min(...each), highest: Math.max(...each), each };
 }

@@ -9,7 +9,6 @@ import type { NewToken, TokenAdmin, TokenInfo, TokenRights } from "../core/token
 import type { IssuedToken } from "../core/token.ts";
 import { newTokenOf, tokenInfoOf } from "../protocol/convert.ts";
 import {
-  GcReportSchema,
   IdentityAnswerSchema,
   NewTokenSchema,
   StatsSchema,
@@ -19,6 +18,7 @@ import {
   WhoAmISchema,
 } from "../protocol/json.ts";
 import type { Stats } from "../protocol/json.ts";
+import { GcReportSchema } from "../protocol/room_json.ts";
 import { nativePath } from "../protocol/url_space.ts";
 import { answerOf } from "./answer.ts";
 import type { HttpClient } from "./http.ts";

@@ -25,6 +25,7 @@ import type { HttpClient } from "./http.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { RemoteAdmin } from "./remote_admin.ts";
 import { RemoteInsight } from "./remote_insight.ts";
+import { RemotePins } from "./remote_pins.ts";
 import { missAsUndefined, RemoteBlobStore, requireSame } from "./remote_blob_store.ts";
 import { RemoteGoCache } from "./remote_go_cache.ts";
 
@@ -42,6 +43,7 @@ export class RemoteCache implements Cache {
   readonly admin: RemoteAdmin;
   /** Questions after an incident. */
   readonly insight: RemoteInsight;
+  readonly pinning: RemotePins;
   readonly #http: HttpClient;
   #close: (() => void) | undefined;
 
@@ -54,6 +56,7 @@ export class RemoteCache implements Cache {
     this.admin = parts.admin;
     this.namespace = parts.namespace;
     this.insight = new RemoteInsight(http, parts.namespace);
+    this.pinning = new RemotePins(http);
     this.#close = parts.close;
   }
 

@@ -7,14 +7,16 @@ import { digestFromBytes, digestOf } from "../core/digest.ts";
 import type { Bytes, Digest } from "../core/digest.ts";
 import { against, LARGE, problem, rejectsAs } from "../test/helpers/hostile_server.ts";
 import { assertNoLeaks } from "../test/helpers/leaks.ts";
+import { longOr } from "../test/helpers/long.ts";
 import { listFiles, tempDir } from "../test/helpers/temp.ts";
 import { SizedUploads } from "./sized_upload.ts";
 
 const MIB = 1024 * 1024;
-const PARTS = 64;
+/** Several times what a connection holds on its way, so that who reads all of it is noticed. */
+const PARTS = longOr(64, 32);
 const SIZE = PARTS * MIB;
 
-/** 64 MiB of which no two are the same; counts what was taken. */
+/** Bytes of which no two are the same; counts what was taken. */
 function bigStream(onPart: (n: number) => void = () => {}): ReadableStream<Bytes> {
   let n = 0;
   return new ReadableStream<Bytes>({

@@ -49,6 +49,12 @@ export class Chunker {
     while (this.#end > this.#start) chunks.push(this.#cut());
     return chunks;
   }
+  /** Drops what is left, and gives its memory back at once; the chunker is then as new. */
+  giveUp(): void {
+    this.#buffer.buffer.transfer(0);
+    this.#buffer = new Uint8Array(0);
+    this.#start = this.#end = 0;
+  }
   #cut(): Bytes {
     const length = findCut(this.#buffer, this.#start, this.#end, this.#prepared);
     const chunk = copyOf(this.#buffer, this.#start, this.#start + length);
@@ -66,6 +72,7 @@ export class Chunker {
         const size = Math.max(FIRST_BUFFER_BYTES, 2 ** Math.ceil(Math.log2(want * 2)));
         const larger = new Uint8Array(Math.min(2 * this.#max, size));
         larger.set(this.#buffer.subarray(this.#start, this.#end));
+        this.#buffer.buffer.transfer(0);
         this.#buffer = larger;
       }
       this.#start = 0;

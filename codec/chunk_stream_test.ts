@@ -113,3 +113,15 @@ Deno.test("chunkStream() passes on what the stream throws", async () => {
   const stream = new ReadableStream<Bytes>({ pull: (controller) => controller.error(broken) });
   await assert.rejects(Array.fromAsync(chunkStream(stream)), broken);
 });
+
+Deno.test("a chunker that is given up begins anew, and its chunks are its caller's as before", () => {
+  const chunker = new Chunker(SMALL);
+  const bytes = new Uint8Array(5000).map((_, n) => n * 31 % 251);
+  const before = chunker.push(bytes);
+  const copies = before.map((chunk) => chunk.slice());
+  assert.ok(before.length > 0);
+  chunker.giveUp();
+  assert.deepEqual(chunker.flush(), []);
+  assert.deepEqual(before, copies);
+  assert.deepEqual([...chunker.push(bytes), ...chunker.flush()], cut(bytes, []));
+});

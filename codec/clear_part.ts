@@ -165,3 +165,14 @@ export function corruptRecord(state: string, cause?: unknown): CacheError {
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+/** Bytes of all blobs that the record of an entry names together; 0 for a tombstone. */
+export function namedBytes(body: Uint8Array): number {
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const count = view.getUint32(88, true);
+  let bytes = 0;
+  for (let i = 0, at = FIXED_BYTES; i < count; i++, at += BLOB_ROW_BYTES) {
+    bytes += safeAt(view, at + 33) ?? 0;
+  }
+  return bytes;
+}

@@ -29,12 +29,22 @@ export function entryId(keys: DomainKeys, key: EntryKey): EntryId {
     for (const part of parts) {
       // Three bytes a character are the most that UTF-8 needs.
       if (at + 4 + 3 * part.length > message.length) return undefined;
-      const { written } = encoder.encodeInto(part, message.subarray(at + 4));
+      const written = writeUtf8(part, message, at + 4);
       view.setUint32(at, written, true);
       at += 4 + written;
     }
     return at;
   }) ?? longEntryId(keys, parts);
+}
+
+/** Tells how many bytes it wrote. Most parts are ASCII, which needs neither a view nor the encoder. */
+function writeUtf8(text: string, to: Uint8Array, at: number): number {
+  for (let n = 0; n < text.length; n++) {
+    const code = text.charCodeAt(n);
+    if (code > 0x7f) return encoder.encodeInto(text, to.subarray(at)).written;
+    to[at + n] = code;
+  }
+  return text.length;
 }
 
 function longEntryId(keys: DomainKeys, parts: readonly string[]): EntryId {

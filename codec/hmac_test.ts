@@ -23,3 +23,14 @@ Deno.test("hmacSha256() equals node:crypto for every length of key around a bloc
     assert.equal(toHex(hmacSha256(key, text("message"))), want);
   }
 });
+
+Deno.test("hmacSha256() equals node:crypto for messages on both sides of each limit", () => {
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  for (const length of [0, 1, 54, 55, 56, 63, 64, 65, 255, 256, 257, 320, 2047, 2048, 2049, 5000]) {
+    const message = crypto.getRandomValues(new Uint8Array(length));
+    const want = createHmac("sha256", key).update(message).digest("hex");
+    assert.equal(toHex(hmacSha256(key, message)), want, `${length} bytes`);
+    const halves = [message.subarray(0, length >> 1), message.subarray(length >> 1)];
+    assert.equal(toHex(hmacSha256(key, ...halves)), want, `${length} bytes in halves`);
+  }
+});

@@ -24,6 +24,11 @@ export interface ByteSource {
    * file system may link it instead of copying.
    */
   readonly path?: string;
+  /**
+   * Set where each part of the stream has memory of its own that nobody else needs: whoever is done
+   * with one may give that back at once (`ArrayBuffer.transfer(0)`), lest it waits for a collector.
+   */
+  readonly handsOver?: boolean;
   /** Opens the bytes; the caller owns the stream. */
   open(options?: SignalOptions): ByteStream;
 }

@@ -7,6 +7,8 @@ import type { ByteSource, ObjectBody, SignalOptions } from "./bytes.ts";
 import type { Bytes } from "./digest.ts";
 import type { BlobRef, Entry, EntryDraft, EntryKey, RemoveKey } from "./entry.ts";
 import type { PutOutcome, ScanItem, ScanOptions } from "./metadata_index.ts";
+import type { PinnedEntry, PinTotals } from "./pins.ts";
+import type { GoingEntry, QuotaUse } from "./quota.ts";
 
 /** An entry to look for: the first of the scopes that has it wins. */
 export interface EntryLookup extends Omit<EntryKey, "scope"> {
@@ -126,7 +128,17 @@ export interface GcReport {
   readonly packs: readonly GoingPack[];
   /** What an eviction would take next, the first to go in front; at most {@linkcode MAX_NEXT_PACKS}. */
   readonly next: readonly GoingPack[];
+  /** What each namespace holds of what it may. */
+  readonly namespaces: readonly QuotaUse[];
+  /** What would go next in namespaces that have a quota, the first in front. */
+  readonly next_entries: readonly GoingEntry[];
+  /** What nothing takes: pinned entries, at most {@linkcode MAX_TOLD_PINS}. */
+  readonly kept: readonly PinnedEntry[];
+  readonly pinned: PinTotals;
 }
+
+/** Pinned entries that one report names. */
+export const MAX_TOLD_PINS = 100;
 
 /** Options of {@linkcode Maintenance.gc}. */
 export interface GcOptions extends SignalOptions {

@@ -26,6 +26,7 @@ export const COUNTERS = [
   "answer_bytes",
   "scrubbed_bytes",
   "scrub_findings",
+  "let_go",
 ] as const;
 /** The name of a slot. */
 export type CounterName = typeof COUNTERS[number];

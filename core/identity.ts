@@ -13,18 +13,13 @@
  * saw; it does not bind the connection, so a relay in the middle of plain HTTP can pass it on.
  */
 import type { KeyObject } from "node:crypto";
-import {
-  createHmac,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-} from "node:crypto";
+import { createHmac, generateKeyPairSync, hkdfSync } from "node:crypto";
 import { concat } from "./bytes.ts";
 import { constantTimeEqual } from "./constant_time.ts";
 import type { Bytes } from "./digest.ts";
 import { Secret } from "./secret.ts";
 import { fromBase64Url, toBase64Url } from "./token.ts";
+import { agree, rawPublicKey } from "./x25519.ts";
 
 const LABEL = "vitte identity v1";
 const KEY_BYTES = 32;
@@ -105,29 +100,6 @@ export function identityProof(shared: Bytes, facts: IdentityFacts): Bytes {
   const mac = createHmac("sha256", key).update(LABEL);
   for (const part of [facts.nonce, host]) mac.update(length32(part.length)).update(part);
   return new Uint8Array(mac.update(facts.serverKey).digest());
-}
-
-/** X25519; `undefined` for a public key of low order, with which nothing would be secret. */
-export function agree(privateKey: KeyObject, peer: Bytes): Bytes | undefined {
-  try {
-    return new Uint8Array(diffieHellman({ privateKey, publicKey: publicKeyOf(peer) }));
-  } catch (thrown) {
-    // OpenSSL fails the derivation when the result is all zero (RFC 7748, 6.1).
-    if ((thrown as { code?: unknown }).code === "ERR_OSSL_FAILED_DURING_DERIVATION") {
-      return undefined;
-    }
-    throw thrown;
-  }
-}
-
-/** The 32 bytes of an X25519 public key. */
-export function rawPublicKey(key: KeyObject): Bytes {
-  return fromBase64Url(key.export({ format: "jwk" }).x ?? "");
-}
-
-function publicKeyOf(raw: Bytes): KeyObject {
-  const jwk = { kty: "OKP", crv: "X25519", x: toBase64Url(raw) };
-  return createPublicKey({ key: jwk, format: "jwk" });
 }
 
 function length32(length: number): Bytes {

@@ -33,18 +33,22 @@ const GROWTH = 1.6;
 
 /** A view of the table for questions; for each thread one. */
 export class KnownBlobs {
-  readonly #words: Int32Array;
+  readonly #buffer: SharedArrayBuffer;
+  #words: Int32Array;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#words = new Int32Array(buffer);
+    this.#buffer = buffer;
+    this.#words = viewOf(buffer);
   }
 
   /** Whether a namespace, by its number, sees the blob whose digest stands at `at`, and it is here. */
   ask(namespace: number, ids: Bytes, at = 0): Known {
-    const words = this.#words;
+    let words = this.#words;
     const moves = Atomics.load(words, MOVES);
     if (Atomics.load(words, STATE) !== COMPLETE) return "unknown";
-    const slot = findSlot(words, wordAt(ids, at), wordAt(ids, at + 4), wordAt(ids, at + 8));
+    const slots = Atomics.load(words, SLOTS);
+    if (words.length < wordsOf(slots)) words = this.#words = viewOf(this.#buffer);
+    const slot = findSlot(words, slots, wordsAt(ids, at));
     const flags = slot < 0 ? 0 : Atomics.load(words, slot + 3);
     // Slots that were moved meanwhile prove nothing. While they are, the number is odd.
     if (moves % 2 !== 0 || Atomics.load(words, MOVES) !== moves) return "unknown";
@@ -60,14 +64,14 @@ export class KnownBlobs {
 export class KnownBlobsWriter {
   /** For {@linkcode KnownBlobs} of any thread. */
   readonly buffer: SharedArrayBuffer;
-  readonly #words: Int32Array;
+  #words: Int32Array;
   #used = 0;
 
   /** An empty table with room for so many blobs; it grows by itself. */
   constructor(blobs: number) {
     const slots = slotsFor(blobs);
     this.buffer = new SharedArrayBuffer(bytesOf(slots), { maxByteLength: bytesOf(MOST_SLOTS) });
-    this.#words = new Int32Array(this.buffer);
+    this.#words = viewOf(this.buffer);
     this.#words[SLOTS] = slots;
     this.#words.set(crypto.getRandomValues(new Int32Array(2)), SEED_A);
   }
@@ -134,17 +138,19 @@ export class KnownBlobsWriter {
   #flagsOf(id: Uint8Array): number {
     const words = this.#words;
     if (words[STATE] !== COMPLETE) return -1;
-    const slot = findSlot(words, wordAt(id, 0), wordAt(id, 4), wordAt(id, 8));
+    const slot = findSlot(words, words[SLOTS]!, wordsAt(id));
     return slot < 0 ? 0 : words[slot + 3]!;
   }
 
   #change(id: Bytes, change: (flags: number) => number): void {
-    const words = this.#words;
+    let words = this.#words;
     if (words[STATE] === GIVEN_UP) return;
-    const [first, second, third] = [wordAt(id, 0), wordAt(id, 4), wordAt(id, 8)];
-    let slot = findSlot(words, first, second, third);
+    const name = wordsAt(id);
+    const { first, second, third } = name;
+    let slot = findSlot(words, words[SLOTS]!, name);
     if (slot < 0) {
       if (this.#used >= words[SLOTS]! * FULL && !this.#grow()) return;
+      words = this.#words;
       slot = freeSlot(words, first, second);
       Atomics.store(words, slot, first);
       Atomics.store(words, slot + 1, second);
@@ -157,7 +163,7 @@ export class KnownBlobsWriter {
 
   /** More room, without what nobody sees and nothing holds; false when there can be none. */
   #grow(): boolean {
-    const words = this.#words;
+    let words = this.#words;
     // What was lost or hidden must be remembered as such until all rows were read.
     const learning = words[STATE] === LEARNING;
     const all = words.slice(HEAD_WORDS, HEAD_WORDS + words[SLOTS]! * SLOT_WORDS);
@@ -173,7 +179,10 @@ export class KnownBlobsWriter {
       return false;
     }
     Atomics.add(words, MOVES, 1);
-    if (bytesOf(slots) > this.buffer.byteLength) this.buffer.grow(bytesOf(slots));
+    if (bytesOf(slots) > this.buffer.byteLength) {
+      this.buffer.grow(bytesOf(slots));
+      words = this.#words = viewOf(this.buffer);
+    }
     words.fill(0, HEAD_WORDS);
     Atomics.store(words, SLOTS, slots);
     for (const at of live) {
@@ -185,8 +194,20 @@ export class KnownBlobsWriter {
   }
 }
 
+/**
+ * All that is there now. Of a fixed length: of a view that grows with its buffer, each word takes a
+ * call of the runtime.
+ */
+function viewOf(buffer: SharedArrayBuffer): Int32Array {
+  return new Int32Array(buffer, 0, buffer.byteLength / 4);
+}
+
+function wordsOf(slots: number): number {
+  return HEAD_WORDS + slots * SLOT_WORDS;
+}
+
 function bytesOf(slots: number): number {
-  return (HEAD_WORDS + slots * SLOT_WORDS) * 4;
+  return wordsOf(slots) * 4;
 }
 
 function slotsFor(blobs: number): number {
@@ -205,13 +226,19 @@ function home(words: Int32Array, slots: number, first: number, second: number): 
   return HEAD_WORDS + Math.floor((mixed >>> 0) / 4_294_967_296 * slots) * SLOT_WORDS;
 }
 
+/** The part of an id that stands in a slot. */
+interface IdWords {
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+}
+
 /**
  * The slot of an id; below 0 if it has none. Three words are 96 bits of a digest: nobody finds
  * another one with them for a digest that is given.
  */
-function findSlot(words: Int32Array, first: number, second: number, third: number): number {
-  const slots = Atomics.load(words, SLOTS);
-  const end = HEAD_WORDS + slots * SLOT_WORDS;
+function findSlot(words: Int32Array, slots: number, { first, second, third }: IdWords): number {
+  const end = wordsOf(slots);
   for (let slot = home(words, slots, first, second);;) {
     if (Atomics.load(words, slot + 3) === 0) return -1;
     if (
@@ -225,13 +252,17 @@ function findSlot(words: Int32Array, first: number, second: number, third: numbe
 
 function freeSlot(words: Int32Array, first: number, second: number): number {
   const slots = words[SLOTS]!;
-  const end = HEAD_WORDS + slots * SLOT_WORDS;
+  const end = wordsOf(slots);
   let slot = home(words, slots, first, second);
   while (words[slot + 3] !== 0) {
     slot += SLOT_WORDS;
     if (slot >= end) slot = HEAD_WORDS;
   }
   return slot;
+}
+
+function wordsAt(id: Uint8Array, at = 0): IdWords {
+  return { first: wordAt(id, at), second: wordAt(id, at + 4), third: wordAt(id, at + 8) };
 }
 
 function wordAt(ids: Uint8Array, at: number): number {

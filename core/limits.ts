@@ -103,6 +103,18 @@ export const DOWNLOAD_HELD_BYTES = 512 * 1024;
  */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of a process in memory below which nothing is given back: a server at rest has less. */
+export const SPARE_FROM_BYTES = 200 * 1024 * 1024;
+
+/**
+ * Bytes that must have come on top since then: to give memory back and to take it again costs some
+ * 20 ms of the processor for as many.
+ */
+export const SPARE_STEP_BYTES = 64 * 1024 * 1024;
+
+/** Milliseconds between two looks at it. */
+export const SPARE_LOOK_MS = 2_000;
+
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 
@@ -175,6 +187,15 @@ export const READ_BLOCK_BYTES = 256 * 1024;
 
 /** The same where `READ_AHEAD_BYTES` would not do for all downloads: about one chunk. */
 export const CROWDED_READ_BLOCK_BYTES = 64 * 1024;
+
+/**
+ * Blocks of long blobs that one thread reads before it looks for other work: about 5 ms. Below it a
+ * dozen downloads would wait for one another though nobody else is there.
+ */
+export const READS_PER_TURN = 16;
+
+/** Blocks that the begin of a long blob counts for: its recipe, 128 look-ups and the first block. */
+export const BEGIN_READS = 6;
 
 /** Bytes of blocks that one thread keeps for other readers of the same blob, a bit behind. */
 export const READ_BLOCKS_BYTES = 32 * 1024 * 1024;
@@ -273,3 +294,43 @@ export const SCRUB_RETRY_MS = 60_000;
 
 /** Times that the scrub lets traffic go first before it reads one more step of 1 MiB. */
 export const SCRUB_YIELDS = 50;
+
+/** Bytes of one message of a reconciliation: a frame of a session with room for its head and tag. */
+export const RECONCILE_MESSAGE_BYTES = 60 * 1024;
+
+/**
+ * Items of a summary's node up to which their tags are sent instead of the digests below it. Above
+ * 24 digests are cheaper, but cost a trip more: with 40 a million items never need one.
+ */
+export const RECONCILE_LEAF_ITEMS = 40;
+
+/** Items of the largest summary that is compared. */
+export const RECONCILE_MAX_ITEMS = 1_000_000_000;
+
+/**
+ * Messages that a peer may send for one comparison, and how many items of both sides allow for one
+ * more: each message brings it on, so a peer that needs more of them splits them on purpose.
+ */
+export const RECONCILE_SPARE_MESSAGES = 1024;
+export const RECONCILE_ITEMS_PER_MESSAGE = 16;
+
+/** Messages of a tag list that are on the way; each holds 12,000 tags or less. */
+export const RECONCILE_LIST_WINDOW = 32;
+
+/**
+ * Entries, and as many blobs, that are looked at to make room in one namespace: all of a small one,
+ * of a large one so many that the least valuable of them are among its least valuable.
+ */
+export const QUOTA_SAMPLE = 4096;
+
+/** The share of a quota that is freed beyond what is needed: else every write would have to. */
+export const QUOTA_AHEAD_SHARE = 1 / 32;
+
+/** The share of `--max-size` that pinned entries may take: nothing of it can make room. */
+export const PINNED_SHARE = 1 / 2;
+
+/** Entries of one request that pins or unpins. */
+export const MAX_PIN_KEYS = 1000;
+
+/** Shares of scopes in one namespace: each entry that is written is held against all of them. */
+export const MAX_SCOPE_QUOTAS = 100;

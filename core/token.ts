@@ -9,6 +9,7 @@
  * It is read by position: base64url has `_` and `-` among its digits, so it must never be split.
  * Whatever does not begin with `vrc_` is a token that somebody brought along.
  */
+import { hkdfSync } from "node:crypto";
 import type { Bytes } from "./digest.ts";
 import { sha256, toHex } from "./digest.ts";
 import { MAX_TOKEN_CHARACTERS, MIN_BROUGHT_TOKEN_CHARACTERS } from "./limits.ts";
@@ -34,6 +35,7 @@ export interface BroughtToken {
   readonly secret: Secret<Bytes>;
 }
 
+const PSK_LABEL = "vitte session psk v1";
 const PREFIX = "vrc_";
 const ISSUED_CHARACTERS = 108;
 const KEY_AT = 21;
@@ -84,4 +86,9 @@ export function parseToken(text: string): IssuedToken | BroughtToken | undefined
   if (!VISIBLE.test(text)) return undefined;
   const bytes = new TextEncoder().encode(text);
   return { type: "brought", id: toHex(sha256(bytes)).slice(0, 16), secret: new Secret(bytes) };
+}
+
+/** The pre-shared key of a sync session, 32 bytes: HKDF-SHA-256 of a token's secret. */
+export function sessionPsk(secret: Secret<Bytes>): Bytes {
+  return new Uint8Array(hkdfSync("sha256", secret.reveal(), new Uint8Array(0), PSK_LABEL, 32));
 }

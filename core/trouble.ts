@@ -21,9 +21,11 @@ export const TROUBLES = [
 /** One of {@linkcode TROUBLES}. */
 export type Trouble = typeof TROUBLES[number];
 
+const NAMES: ReadonlySet<string> = new Set(TROUBLES);
+
 /** The trouble that an error is; `undefined` for one that must be shown as it is. */
 export function troubleOf(error: Pick<CacheError, "kind" | "context">): Trouble | undefined {
   const state = error.context.token_state;
   const name = state === undefined ? error.kind : `token_${state}`;
-  return TROUBLES.find((trouble) => trouble === name);
+  return NAMES.has(name) ? name as Trouble : undefined;
 }

@@ -2,9 +2,11 @@
 import type { BlobRow } from "../codec/clear_part.ts";
 import type { DomainKeys } from "../codec/entry_id.ts";
 import type { Seal } from "../codec/seal.ts";
+import type { SummaryView } from "../core/summary/trie.ts";
+import type { SignalOptions } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
-import type { BlobRef, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
+import type { BlobRef, Entry, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import type { CacheError } from "../core/errors.ts";
 import type { KeyFilter } from "../core/key_filter.ts";
 import type { KnownBlobsWriter } from "../core/known_blobs.ts";
@@ -45,12 +47,23 @@ export interface IndexBatch {
   readonly unlink?: readonly HiddenBlob[];
 }
 
+/** What only an index that writes can do besides, in the same step: behind all the rest. */
+export interface KeepBatch {
+  /** Entries to forget, without a tombstone: they made room. With `sequence` only that version. */
+  readonly letGo?: readonly RemoveKey[];
+  /** Entries to pin; what is no entry is passed over. */
+  readonly pin?: readonly EntryKey[];
+  readonly unpin?: readonly EntryKey[];
+}
+
 /** What a batch did. */
 export interface IndexCommit {
   /** One for each of the batch's entries, in order. */
   readonly puts: readonly PutOutcome[];
   /** How many of the keys to remove had an entry. */
   readonly removed: number;
+  /** How many entries were let go, pinned, unpinned. */
+  readonly kept?: number | undefined;
 }
 
 /** Totals of all namespaces, kept with every change. */
@@ -61,6 +74,48 @@ export interface IndexTotals {
   readonly blobs: number;
   /** Bytes of the same. */
   readonly logical_bytes: number;
+}
+
+/** What one namespace sees. */
+export interface NamespaceShare {
+  readonly namespace: string;
+  /** Visible blobs. */
+  readonly blobs: number;
+  /** Bytes of the same. */
+  readonly bytes: number;
+}
+
+/** What one scope of a namespace holds. */
+export interface SpaceShare {
+  readonly namespace: string;
+  readonly scope: string;
+  /** Entries, whether complete or not. */
+  readonly entries: number;
+  /** Bytes of the blobs that they name; what two of them name counts twice. */
+  readonly bytes: number;
+}
+
+/** An entry that may be let go to make room in its namespace. */
+export interface Candidate {
+  readonly key: EntryKey;
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** The same, of the last known use; 0 if never. */
+  readonly used: number;
+  /** Bytes of the blobs that it names. */
+  readonly bytes: number;
+  readonly blobs: readonly BlobRef[];
+}
+
+/** A pinned entry. */
+export interface PinRow {
+  readonly id: EntryId;
+  readonly key: EntryKey;
+  /** Name of the token that pinned it. */
+  readonly by: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** One time that an entry took the place of another. */
@@ -82,6 +137,15 @@ export interface IndexQueries extends MetadataIndex {
   totals(): IndexTotals;
 }
 
+/** Options of {@linkcode EntryIndex.summary}. */
+export interface SummaryOptions extends SignalOptions {
+  /**
+   * Tombstones with an older hybrid logical clock are in no summary from now on, also of later
+   * questions: stores forget them at different times. Default: the newest that was asked for.
+   */
+  readonly horizon?: bigint | undefined;
+}
+
 /** An index that can be changed. */
 export interface EntryIndex extends IndexQueries {
   /**
@@ -92,6 +156,12 @@ export interface EntryIndex extends IndexQueries {
   commit(batch: IndexBatch): Promise<IndexCommit>;
   /** The newest replacements of an entry, newest first; at most {@linkcode MAX_REPLACEMENTS}. */
   replacements(key: EntryKey): Promise<Replacement[]>;
+  /**
+   * What a namespace and scope hash to, item by item, as they are whenever the summary is asked.
+   * The first one reads and hashes what was not hashed before, others get their turns meanwhile; an
+   * abort leaves the rest to the next one.
+   */
+  summary(namespace: string, scope: string, options?: SummaryOptions): Promise<SummaryView>;
   /** As `touch`, for a thread that has ids: what a port forwards. */
   touchIds(ids: readonly EntryId[], at: number): void;
 }
@@ -162,6 +232,30 @@ export interface Forgotten {
 
 /** The one index that writes. */
 export interface IndexWriter extends EntryIndex {
+  /** As {@linkcode EntryIndex.commit}. */
+  commit(batch: IndexBatch & KeepBatch): Promise<IndexCommit>;
+  /** What all namespaces and scopes hold. */
+  shares(): { readonly namespaces: NamespaceShare[]; readonly spaces: SpaceShare[] };
+  /** What a namespace sees; one look-up. */
+  namespaceShare(namespace: string): NamespaceShare;
+  /** What a scope of a namespace holds; one look-up. */
+  spaceShare(namespace: string, scope: string): SpaceShare;
+  /**
+   * Entries of these scopes, all of them where there are at most `limit`, else about so many that
+   * chance chose. Each costs the reading of a row.
+   */
+  sample(namespace: string, scopes: readonly string[], limit: number): Candidate[];
+  /** All pinned entries. */
+  pins(): PinRow[];
+  /** The entry with this identity, complete or not. */
+  stored(key: EntryKey): Entry | undefined;
+  /** Hears how much more, or less, a scope holds, after each transaction that changed it. */
+  watchShares(
+    listener: (
+      space: Pick<EntryKey, "namespace" | "scope">,
+      more: { readonly entries: number; readonly bytes: number },
+    ) => void,
+  ): void;
   /** Every namespace that was ever written to. */
   namespaces(): string[];
   /** Names this index file; a new one after each rebuild, when sequences start anew. */

@@ -14,7 +14,7 @@ import type { RecordContext } from "../codec/entry_record.ts";
 import { nextHlc } from "../codec/hlc.ts";
 import { throwIfAborted } from "../core/abort.ts";
 import type { SignalOptions } from "../core/bytes.ts";
-import { toHex } from "../core/digest.ts";
+import { type Bytes, toHex } from "../core/digest.ts";
 import type { Entry, EntryDraft, EntryId, EntryKey, RemoveKey } from "../core/entry.ts";
 import { CacheError } from "../core/errors.ts";
 import type {
@@ -24,6 +24,9 @@ import type {
   ScanOptions,
   Visibility,
 } from "../core/metadata_index.ts";
+import { liveView } from "../core/summary/live_view.ts";
+import { SummarySet } from "../core/summary/summary_set.ts";
+import type { SummaryView } from "../core/summary/trie.ts";
 import { checkSize } from "./blob_check.ts";
 import { MAX_REPLACEMENTS } from "./contract.ts";
 import type {
@@ -32,6 +35,7 @@ import type {
   IndexCommit,
   IndexTotals,
   Replacement,
+  SummaryOptions,
   WritingIndexOptions,
 } from "./contract.ts";
 import { replacementOf } from "./replacement.ts";
@@ -57,6 +61,7 @@ export class MemoryIndex implements EntryIndex {
   readonly #used = new Map<string, number>();
   #world = emptyWorld();
   #tail: Promise<unknown> = Promise.resolve();
+  #horizon = 0n;
   #closed = false;
 
   constructor(options: WritingIndexOptions) {
@@ -118,17 +123,28 @@ export class MemoryIndex implements EntryIndex {
 
   async summarize(namespace: string, scope: string, prefix: string): Promise<RangeSummary> {
     const { first, last } = itemRange(prefix);
-    const items: string[] = [];
-    for (const item of this.#open("index.summarize").versions.values()) {
-      const key = keyOf(item);
-      if (key.namespace !== namespace || key.scope !== scope) continue;
-      const { stamp } = item.type === "entry" ? item.entry : item.tombstone;
-      items.push(toHex(itemId(this.#options.keys, entryId(this.#options.keys, key), stamp)));
-    }
+    const items = [...this.#items(namespace, scope)].map(([id]) => toHex(id));
     const hash = createHash("sha256");
     const inside = items.filter((item) => item >= first && item <= last).sort();
     for (const item of inside) hash.update(item, "hex");
     return { count: inside.length, fingerprint: new Uint8Array(hash.digest()) };
+  }
+
+  async summary(
+    namespace: string,
+    scope: string,
+    options: SummaryOptions = {},
+  ): Promise<SummaryView> {
+    throwIfAborted(options.signal);
+    const { horizon = 0n } = options;
+    if (horizon > this.#horizon) this.#horizon = horizon;
+    return liveView(() => {
+      const set = new SummarySet();
+      for (const [id, item] of this.#items(namespace, scope)) {
+        if (item.type === "entry" || item.tombstone.stamp.hlc >= this.#horizon) set.add(id);
+      }
+      return set;
+    });
   }
 
   touch(keys: readonly EntryKey[], at: number): void {
@@ -262,6 +278,16 @@ export class MemoryIndex implements EntryIndex {
 
   async #isComplete({ namespace, blobs }: Entry): Promise<boolean> {
     return blobs.length === 0 || await this.#options.present(namespace, blobs);
+  }
+
+  /** All versions of a namespace and scope by their item ids. */
+  *#items(namespace: string, scope: string): Generator<[Bytes, ScanItem], void, undefined> {
+    for (const item of this.#open("index.summary").versions.values()) {
+      const key = keyOf(item);
+      if (key.namespace !== namespace || key.scope !== scope) continue;
+      const { stamp } = item.type === "entry" ? item.entry : item.tombstone;
+      yield [itemId(this.#options.keys, entryId(this.#options.keys, key), stamp), item];
+    }
   }
 
   #open(operation: string): World {

@@ -15,6 +15,7 @@ import {
   MAX_TAGS,
 } from "../core/limits.ts";
 import { VERBS } from "../core/policy.ts";
+import { PinTotalsSchema, QuotaUseSchema } from "./room_json.ts";
 
 const MAX_INPUTS = 1024;
 /** A whole number, 0 or more. */
@@ -146,6 +147,9 @@ export const StatsSchema = v.object({
     records: count,
     damaged: count,
   })),
+  /** Namespaces that the token may use, and what they may hold; older servers do not say. */
+  namespaces: v.optional(v.array(QuotaUseSchema)),
+  pinned: v.optional(PinTotalsSchema),
 });
 /** JSON of `GET /v1/stats`. */
 export type Stats = v.InferInput<typeof StatsSchema>;
@@ -239,24 +243,6 @@ export const VerifyReportSchema = v.object({
   ),
   problems: v.array(v.object({ what: v.string(), where: v.string() })),
 });
-/** A pack that goes, as `GoingPack`. */
-const GoingPackSchema = v.object({
-  pack: v.string(),
-  bytes: count,
-  alive: count,
-  reason: v.string(),
-});
-/** Answer of a collection, as `GcReport`. */
-export const GcReportSchema = v.object({
-  dry_run: v.optional(v.boolean(), false),
-  segments_removed: count,
-  records_removed: count,
-  record_bytes: v.optional(count, 0),
-  bytes_freed: count,
-  packs: v.optional(v.array(GoingPackSchema), []),
-  next: v.optional(v.array(GoingPackSchema), []),
-});
-
 /**
  * Reads JSON text by a schema.
  * @throws {CacheError} `invalid_argument` naming the first field that is not as it should be

@@ -29,6 +29,8 @@ export const DEFAULT_NAMESPACE = "default";
 const utf8 = new TextEncoder();
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 // Everything outside visible ASCII must come percent-encoded; `#` never belongs into a target.
+/** Most paths: segments with nothing in them that could be read in two ways, and no query. */
+const PLAIN = /^(?:\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$/;
 const OUTSIDE = /[^\x21-\x7e]|[\\#]/;
 const ENCODED_SEPARATOR = /%(?:2[eEfF]|5[cC]|00)/;
 const MALFORMED_PERCENT = /%(?![0-9a-fA-F]{2})/;
@@ -46,6 +48,9 @@ const CCACHE_DOUBLE_SLASH = /^((?:\/[^/]+)*)\/(\/[0-9a-v]{2}\/[0-9a-v]{31,38})$/
  */
 export function parsePath(url: string): ParsedPath {
   const { authority, target } = splitTarget(url);
+  if (target.length <= MAX_PATH_BYTES && PLAIN.test(target)) {
+    return { authority, query: "", ...interpret(target.slice(1).split("/"), target) };
+  }
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const query = mark < 0 ? "" : target.slice(mark + 1);
@@ -97,15 +102,26 @@ export function queryValue(query: string, name: string): string | undefined {
   return found;
 }
 
+/** Scheme and authority of the last URL, and its authority: mostly the next one's too. */
+let lastOrigin = "";
+let lastAuthority = "";
+const SLASH = "/".charCodeAt(0);
+
 function splitTarget(url: string): { authority: string; target: string } {
+  const at = lastOrigin.length;
+  if (at > 0 && url.charCodeAt(at) === SLASH && url.startsWith(lastOrigin)) {
+    return { authority: lastAuthority, target: url.slice(at) };
+  }
   const scheme = SCHEME.exec(url);
   if (!scheme) return { authority: "", target: url };
   const start = scheme[0].length;
   let end = start;
   while (end < url.length && url[end] !== "/" && url[end] !== "?") end++;
   const target = url.slice(end);
+  lastOrigin = url.slice(0, end);
+  lastAuthority = url.slice(start, end);
   return {
-    authority: url.slice(start, end),
+    authority: lastAuthority,
     target: target.startsWith("/") ? target : `/${target}`,
   };
 }
@@ -144,7 +160,11 @@ function decodeText(text: string): string {
   }
 }
 
-function interpret(segments: readonly string[]): Omit<ParsedPath, "authority" | "query"> {
+/** `plain`: the path itself, where the segments stand in it as they are. */
+function interpret(
+  segments: readonly string[],
+  plain?: string,
+): Omit<ParsedPath, "authority" | "query"> {
   let namespace = DEFAULT_NAMESPACE;
   let from = 0;
   if (segments[0] === "ns") {
@@ -157,8 +177,17 @@ function interpret(segments: readonly string[]): Omit<ParsedPath, "authority" | 
   }
   const first = segments[from];
   const tool = first !== undefined && RESERVED_SEGMENTS.has(first) ? first : undefined;
-  const rest = segments.slice(tool === undefined ? from : from + 1);
-  return { namespace, tool, segments: rest, key: rest.join("/") };
+  if (tool !== undefined) from++;
+  const rest = from === 0 ? segments : segments.slice(from);
+  const key = plain === undefined ? rest.join("/") : plain.slice(lengthOf(segments, from) + 1);
+  return { namespace, tool, segments: rest, key };
+}
+
+/** Characters of the first segments, each with its slash. */
+function lengthOf(segments: readonly string[], count: number): number {
+  let length = 0;
+  for (let n = 0; n < count; n++) length += segments[n]!.length + 1;
+  return length;
 }
 
 function bad(state: string, cause?: unknown): CacheError {

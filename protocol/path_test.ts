@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../test/helpers/any_text.ts";
 import { digestOf } from "../core/digest.ts";
 import { isKind } from "../core/errors.ts";
 import { MAX_KEY_BYTES, MAX_PATH_BYTES } from "../core/limits.ts";
@@ -46,7 +47,7 @@ Deno.test("parsePath refuses what could be read in two ways", () => {
 });
 
 Deno.test("parsePath undoes entryPath for every key that checkKey lets pass", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 60 }), (key) => {
+  fc.assert(fc.property(anyText({ maxLength: 60 }), (key) => {
     let good = true;
     try {
       checkKey(key);
@@ -77,8 +78,42 @@ Deno.test("parsePath's result, written out again, is the same place", () => {
   }));
 });
 
+Deno.test("parsePath reads a plain path as it reads one with a letter of each segment encoded", () => {
+  const segment = fc.oneof(
+    fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,12}$/),
+    fc.constantFrom("ns", "v1", "entries", "blobs", "default", "team-a"),
+  );
+  const encoded = (text: string) =>
+    RESERVED_SEGMENTS.has(text) || text === "ns" || /^[_.-]/.test(text)
+      ? text
+      : `%${text.charCodeAt(0).toString(16).padStart(2, "0")}${text.slice(1)}`;
+  fc.assert(fc.property(fc.array(segment, { minLength: 1, maxLength: 6 }), (segments) => {
+    const read = (path: string) => {
+      try {
+        return parsePath(`http://127.0.0.1:1${path}`);
+      } catch (thrown) {
+        assert.ok(isKind(thrown, "invalid_argument"));
+        return "refused";
+      }
+    };
+    assert.deepEqual(
+      read(`/${segments.join("/")}`),
+      read(`/${segments.map(encoded).join("/")}?`),
+    );
+  }));
+});
+
+Deno.test("parsePath tells origins apart that begin with one another, one after the other", () => {
+  for (const host of ["a", "a:1", "a:12", "a:1", "ab", "a", "[::1]:80"]) {
+    const { authority, segments } = parsePath(`http://${host}/x/y`);
+    assert.deepEqual([authority, segments], [host, ["x", "y"]]);
+    assert.equal(authorityOf(`http://${host}?x`), host);
+    assert.equal(authorityOf(`http://${host}`), host);
+  }
+});
+
 Deno.test("parsePath throws nothing but invalid_argument, whatever comes", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 100 }), (text) => {
+  fc.assert(fc.property(anyText({ maxLength: 100 }), (text) => {
     for (const url of [text, `/${text}`, `http://h/${text}`, `/v1/entries/%${text}`]) {
       try {
         parsePath(url);

@@ -80,6 +80,19 @@ export function problemOf(error: Failure, requestId: string): Problem {
   };
 }
 
+/** What stands in front of the detail of a miss. */
+const MISS_HEAD = JSON.stringify({
+  type: URN + "not_found",
+  title: KINDS.not_found[1],
+  status: KINDS.not_found[0],
+}).slice(0, -1);
+
+/** {@linkcode problemOf} of a look-up that found nothing, as JSON: most answers with a problem. */
+export function missText(detail: string, requestId: string): string {
+  return `${MISS_HEAD},"detail":${JSON.stringify(detail)},"kind":"not_found",` +
+    `"request_id":${JSON.stringify(requestId)}}`;
+}
+
 const ProblemSchema = v.object({
   detail: v.string(),
   kind: v.picklist(ERROR_KINDS),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CacheError } from "../core/errors.ts";
-import { ERROR_KINDS, problemError, problemOf, retryAfter, statusOf } from "./problem.ts";
+import { ERROR_KINDS, missText, problemError, problemOf, retryAfter, statusOf } from "./problem.ts";
 
 const golden = new URL("../test/golden/http_problems.json", import.meta.url);
 
@@ -12,6 +12,13 @@ Deno.test("problemOf writes what the golden file has", () => {
   const text = JSON.stringify(problems, null, 2) + "\n";
   if (Deno.env.get("UPDATE_GOLDEN") === "1") Deno.writeTextFileSync(golden, text);
   assert.equal(text, Deno.readTextFileSync(golden));
+});
+
+Deno.test("missText writes what problemOf says of a miss, whatever the name", () => {
+  for (const name of ["a", 'b"c', "\n\\", "ü\u2028", "\ud800"]) {
+    const error = new CacheError("not_found", `Cannot find entry "${name}"`);
+    assert.equal(missText(error.message, 'id"1'), JSON.stringify(problemOf(error, 'id"1')));
+  }
 });
 
 Deno.test("problemError reads back the kind, whatever else changed", () => {

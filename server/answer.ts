@@ -18,8 +18,8 @@ export interface Answer {
   readonly outcome?: Outcome;
   /** Set where the same question will be answered in the same way, for as long as it holds. */
   readonly again?: Again | undefined;
-  /** Makes it the answer to a failure; the rest is then left out. */
-  readonly failure?: Failure;
+  /** Makes it the 404 of a look-up that found nothing; the rest is then left out. */
+  readonly miss?: Failure;
 }
 
 /** Until when an answer can be given again. */
@@ -78,7 +78,7 @@ export function missing(what: string, name: string): CacheError {
 
 /** As {@linkcode missing}, without the price of an error: of a look-up that found nothing. */
 export function missAnswer(what: string, name: string): Answer {
-  return { status: 404, headers: {}, failure: missOf(what, name) };
+  return { status: 404, headers: {}, miss: missOf(what, name) };
 }
 
 function missOf(what: string, name: string): Failure {

@@ -17,6 +17,8 @@ export interface BodyReaderOptions {
   readonly limit: number;
   /** Bytes that `Content-Length` promises; another number is `invalid_argument`. */
   readonly length: number | undefined;
+  /** Whether the parts of the stream are ours with their memory; see `ByteSource.handsOver`. */
+  readonly handsOver?: boolean;
 }
 
 /** One pass over a request body. Owns the stream: reads it to its end or cancels it. */
@@ -73,6 +75,7 @@ export class BodyReader {
     for (; part; part = await this.read()) {
       all.set(part, offset);
       offset += part.length;
+      if (this.#options.handsOver) part.buffer.transfer(0);
     }
     return all;
   }

@@ -6,7 +6,9 @@ import type { Counters } from "../core/counters.ts";
 import type { ErrorKind } from "../core/errors.ts";
 import type { IdentityAnswer } from "../core/identity.ts";
 import type { Insight } from "../core/insight.ts";
+import type { Pinning } from "../core/pins.ts";
 import type { Policy } from "../core/policy.ts";
+import type { RoomFacts } from "../core/quota.ts";
 import type { ScrubStatus } from "../core/scrub.ts";
 import type { TokenAdmin } from "../core/token_admin.ts";
 
@@ -17,6 +19,9 @@ export interface ServerDeps {
   readonly memory?: EntryMemory | undefined;
   readonly maintenance: Maintenance;
   readonly insight: Insight;
+  readonly pinning: Pinning;
+  /** How the room is shared out. */
+  room(): Promise<RoomFacts>;
   readonly tokens: TokenAdmin;
   readonly policy: Policy;
   readonly clock: Clock;
@@ -33,7 +38,8 @@ export interface ServerDeps {
   metricsText(): Promise<string>;
   /**
    * Whether who sends the answers has taken each part of a body before it asks for the next, as
-   * `Deno.serve` has: parts are then only lent to it. Default false: it may keep them.
+   * `Deno.serve` has: parts are then only lent to it. The parts of a request's body are then ours,
+   * each with its memory. Default false: it may keep them.
    */
   readonly takesParts?: boolean | undefined;
   /** Namespaces whose tool caches anybody may read. */

@@ -46,7 +46,7 @@ interface Turn {
 }
 
 function send(ready: ReadyAnswers, answer: Answer, { request, reply }: Turn): Response {
-  if (answer.failure) return reply.sendError(answer.failure);
+  if (answer.miss) return reply.sendMiss(answer.miss);
   const kept = answer.again && reply.makeReady(answer, answer.again, request.headers);
   if (!kept) return reply.send(answer);
   ready.keep(request.method === "HEAD" ? "HEAD" : "GET", request.url, kept);

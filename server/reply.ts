@@ -12,7 +12,7 @@ import { streamOf } from "../core/bytes.ts";
 import type { ByteStream, ObjectBody } from "../core/bytes.ts";
 import { troubleOf } from "../core/trouble.ts";
 import type { Failure } from "../protocol/problem.ts";
-import { problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
+import { missText, problemOf, retryAfter, statusOf } from "../protocol/problem.ts";
 import { HEADERS, PROBLEM_MEDIA_TYPE, REALM } from "../protocol/url_space.ts";
 import { holdAnswer, tooManyAnswers } from "./admission.ts";
 import type { Again, Answer } from "./answer.ts";
@@ -167,6 +167,15 @@ export class Reply {
     const body = JSON.stringify({ ...problem, ...route?.errorFields?.(problem) });
     const outcome = masked ? "masked" : outcomeOf(error, status);
     return this.send({ status, headers, body, outcome });
+  }
+
+  /** As {@linkcode sendError}, of a look-up that found nothing. */
+  sendMiss(failure: Failure): Response {
+    if (this.#route?.errorFields) return this.sendError(failure);
+    this.#error = failure;
+    const headers: Record<string, string> = { "content-type": PROBLEM_MEDIA_TYPE };
+    const body = missText(failure.message, this.#id);
+    return this.send({ status: 404, headers, body, outcome: "miss" });
   }
 
   #error: Failure | undefined;

@@ -51,14 +51,18 @@ export async function withUpload<T>(
   const held = zstd ? most : Math.min(length ?? most, most);
   using _room = admitAtOnce(held, counters) ?? await admitBytes(held, { counters, clock });
   const wireLimit = zstd ? limit + limit / 64 + MAX_ZSTD_OVERHEAD : limit;
-  const reader = new BodyReader(body, { clock, tally, limit: wireLimit, length });
+  const handsOver = deps.takesParts ?? false;
+  const reader = new BodyReader(body, { clock, tally, limit: wireLimit, length, handsOver });
   counters.add("uploads");
   try {
     if (!zstd && length !== undefined && length <= SMALL_BODY_BYTES) {
       return await use(bytesSource(await reader.whole(length)));
     }
     const wire = streamOfReader(reader);
-    if (!zstd) return await use(streamSource(wire, length ?? options.plainSize));
+    if (!zstd) {
+      const source = streamSource(wire, length ?? options.plainSize);
+      return await use({ ...source, handsOver });
+    }
     return await use(streamSource(decodeZstd(wire, { limit }), options.plainSize));
   } catch (thrown) {
     counters.add("uploads_aborted");

@@ -76,10 +76,14 @@ export async function npmPackage(name: string, version: string): Promise<string>
   return folder;
 }
 
-/** Installs what is missing, and returns a line for each thing that could not be had. */
+/** Installs programs that are missing, and returns a line for each that could not be had. */
 export async function installForTests(): Promise<string[]> {
+  return await installPrograms(Object.keys(PROGRAMS));
+}
+
+/** Brings the npm packages that are missing, and returns a line for each that could not be had. */
+export async function installNpmPackages(): Promise<string[]> {
   const problems: string[] = [];
-  problems.push(...await installPrograms(Object.keys(PROGRAMS)));
   for (const [name, version] of Object.entries(NPM)) {
     try {
       await npmPackage(name, version);
@@ -123,5 +127,6 @@ async function run(program: string, args: string[], cwd: string) {
 }
 
 if (import.meta.main) {
-  for (const problem of await installForTests()) console.error(problem);
+  const problems = [...await installForTests(), ...await installNpmPackages()];
+  for (const problem of problems) console.error(problem);
 }

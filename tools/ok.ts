@@ -1,13 +1,21 @@
 /** `deno task ok`: everything that can be checked without a network or a foreign program. */
-import { printResult, runSteps } from "./run_steps.ts";
+import { atOnceQuick, printResult, runSteps } from "./run_steps.ts";
+import type { Step } from "./run_steps.ts";
 import { failureText } from "./test_failures.ts";
-import { countTests, docTestStep, quickTestSteps, skipLines, staticSteps } from "./test_files.ts";
+import {
+  countTests,
+  docTestStep,
+  inMemory,
+  quickTestSteps,
+  skipLines,
+  staticSteps,
+} from "./test_files.ts";
 
 const began = performance.now();
-const tests = quickTestSteps(6);
+const env = inMemory();
+const tests: Step[] = quickTestSteps(6).map((step) => ({ ...step, env }));
 const results = await runSteps([...staticSteps(), ...tests, docTestStep()], {
-  // One more than there are processors: many tests wait for the disk.
-  atOnce: Math.max(2, Math.min(4, navigator.hardwareConcurrency + 1)),
+  atOnce: atOnceQuick(),
   report: printResult,
 });
 for (const result of results) for (const line of skipLines(result.output)) console.log(line);

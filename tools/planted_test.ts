@@ -49,7 +49,7 @@ const OPENED: Readonly<Record<string, { open: string; close: string; name: RegEx
   },
   "a handle of SQLite": {
     open: `import { DatabaseSync } from "node:sqlite";
-      const db = new DatabaseSync("a.sqlite"); db.exec("CREATE TABLE a (b)");`,
+      const db = new DatabaseSync("a.sqlite"); db.exec("CREATE TABLE IF NOT EXISTS a (b)");`,
     close: `db.close();`,
     name: /Leaked: \S+\/a\.sqlite/,
   },
@@ -63,20 +63,21 @@ const OPENED: Readonly<Record<string, { open: string; close: string; name: RegEx
 for (const [what, { open, close, name }] of Object.entries(OPENED)) {
   Deno.test(`The test steps fail when a test leaves ${what} open, and only then`, async () => {
     const [imported = "", ...rest] = open.startsWith("import") ? open.split(/(?<=;)/) : ["", open];
-    const where = {
-      "in a test": (body: string) => `Deno.test("a", () => { ${body} });`,
-      "before all tests": (body: string) =>
-        `Deno.test.beforeAll(() => { ${body} }); Deno.test("a", () => {});`,
+    const body = rest.join("");
+    const test = (body: string) => `Deno.test("a", () => { ${body} });`;
+    const beforeAll = (body: string) => `Deno.test.beforeAll(() => { ${body} });`;
+    const run = (...parts: string[]) =>
+      step({ "store/a_test.ts": [imported, ...parts].join("\n") }, testArgs(["store/a_test.ts"]));
+    const left = {
+      "in a test": await run(test(body)),
+      "before all tests": await run(beforeAll(body), test("")),
     };
-    for (const [place, test] of Object.entries(where)) {
-      const run = (body: string) =>
-        step({ "store/a_test.ts": `${imported}\n${test(body)}` }, testArgs(["store/a_test.ts"]));
-      const left = await run(rest.join(""));
-      assert.equal(left.success, false, `${place}: ${left.said}`);
-      assert.match(left.said, name);
-      const closed = await run(rest.join("") + close);
-      assert.equal(closed.success, true, `${place}: ${closed.said}`);
+    for (const [place, { success, said }] of Object.entries(left)) {
+      assert.equal(success, false, `${place}: ${said}`);
+      assert.match(said, name);
     }
+    const closed = await run(beforeAll(body + close), test(body + close));
+    assert.equal(closed.success, true, closed.said);
   });
 }
 

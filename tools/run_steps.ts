@@ -24,6 +24,11 @@ export interface StepResult {
 /** The top of the project, without a trailing slash. */
 export const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 
+/** How many quick steps run at once: one more than there are processors, since many wait for the disk. */
+export function atOnceQuick(): number {
+  return Math.max(2, Math.min(4, navigator.hardwareConcurrency + 1));
+}
+
 /**
  * Runs the steps in order, `atOnce` at a time, and calls `report` as each ends. A failed step does
  * not stop the others. Resolves with all results in the order of `steps`.

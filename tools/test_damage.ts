@@ -35,6 +35,7 @@ const steps = [
   ),
   step("test/e2e/damage_server_test.ts"),
   step("test/damage/running_test.ts"),
+  step("test/damage/tables_test.ts"),
   step("test/damage/scrub_test.ts"),
   step("test/fault/pack_damage_test.ts"),
   step("test/fault/log_damage_test.ts"),

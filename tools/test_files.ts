@@ -1,4 +1,5 @@
 /** Which test files there are, how they are shared out, and what their run says. */
+import { statfsSync } from "node:fs";
 import { filesWhere, typescriptFiles } from "./source_files.ts";
 import { ROOT } from "./run_steps.ts";
 import type { Step } from "./run_steps.ts";
@@ -24,11 +25,14 @@ const HOOKS = /^Deno\.test\.(?:before|after)(?:All|Each)\(/m;
 /** Where files that only import test files are written. */
 const GATHERED = ".cache/tests";
 
+/** Heavy files that take longer than a share of the small ones. */
+const HEAVIEST = /^test\/(damage\/stopped|suites\/http_api_engine)_/;
+
 /**
- * Test steps for the quick files: the heavy ones first and alone, so that they run beside the many
- * small ones, which are shared out to `shards` processes of about equal length. Each process gets
- * one file that imports its share: with a file each, a third of the processor time goes into
- * loading the same modules again. Not `deno test --parallel`: tests that count descriptors and
+ * Test steps for the quick files: the heavy ones alone, the many small ones shared out to `shards`
+ * processes of about equal length. What is short comes last, so that all lanes end together. Each
+ * process gets one file that imports its share: with a file each, a third of the processor time goes
+ * into loading the same modules again. Not `deno test --parallel`: tests that count descriptors and
  * workers need a process to themselves.
  */
 export function quickTestSteps(shards: number): Step[] {
@@ -46,16 +50,41 @@ export function quickTestSteps(shards: number): Step[] {
     least.bytes += bytes;
   }
   const step = (name: string, files: string[]): Step => ({ name, args: testArgs(files) });
+  const each = (files: string[]) => files.map((path) => step(path, [path]));
   return [
-    ...heavy.map((path) => step(path, [path])),
+    ...each(heavy.filter((path) => HEAVIEST.test(path))),
     ...parts.filter((part) => part.files.length > 0).map((part, at) =>
       step(
         `tests ${at + 1} of ${shards} (${part.files.length} files)`,
         [gather(`${at + 1}_of_${shards}`, part.files.sort())],
       )
     ),
+    ...each(heavy.filter((path) => !HEAVIEST.test(path))),
   ];
 }
+
+/** Where Linux keeps files in memory. */
+const MEMORY_FOLDER = "/dev/shm";
+/** Bytes that have to be free there: many times what the folders of all lanes hold at once. */
+const MEMORY_ROOM = 2 ** 31;
+
+/**
+ * Environment with which quick tests put their folders in memory, where the machine has room for
+ * them: much of their time is waiting for the disk, and what they show of it they show by killing
+ * and by planted faults. Empty where `TMPDIR` was chosen. `task test` lets them have the disk.
+ */
+export function inMemory(): Record<string, string> {
+  if (Deno.build.os !== "linux" || Deno.env.has("TMPDIR")) return {};
+  try {
+    const { bavail, bsize, type } = statfsSync(MEMORY_FOLDER);
+    return type === TMPFS_MAGIC && bavail * bsize > MEMORY_ROOM ? { TMPDIR: MEMORY_FOLDER } : {};
+  } catch {
+    return {}; // no such folder: the tests take the disk
+  }
+}
+
+/** What `statfs` says of a tmpfs. */
+const TMPFS_MAGIC = 0x01021994;
 
 /** Writes a file that imports these test files; tells where it is. */
 function gather(name: string, files: readonly string[]): string {
@@ -76,9 +105,31 @@ export function lintArgs(files: readonly string[]): string[] {
   return ["lint", ...files];
 }
 
-/** Slow tests that hold times or memory against each other: beside others they would measure those. */
-const ALONE =
-  /^test\/(load\/|interop\/(outage|over_quota|full_disk)_|e2e\/(never_red|large_)|e2e\/exec_killed_)/;
+/**
+ * Slow tests that hold times or memory against each other: beside others they would measure those.
+ * Not here: tests whose bound leaves room for a machine of half the speed.
+ */
+const ALONE = /^test\/(load\/|e2e\/(large_|exec_killed_))/;
+
+/**
+ * Slow files that take a minute or more, the longest first. They begin first: a long one that comes
+ * last would run while the other lane has nothing to do.
+ */
+const LONGEST: readonly string[] = [
+  "test/interop/outage_test.ts",
+  "test/e2e/trees_test.ts",
+  "test/interop/go_faults_test.ts",
+  "test/interop/rush_test.ts",
+  "test/e2e/planted_test.ts",
+  "test/interop/gradle_test.ts",
+  "test/interop/bazel_test.ts",
+  "test/interop/ccache_test.ts",
+  "test/interop/full_disk_test.ts",
+  "test/e2e/kill_points_test.ts",
+  "test/interop/go_test.ts",
+  "test/interop/maven_test.ts",
+  "test/e2e/doctor_test.ts",
+];
 
 /**
  * A step for each slow file; each gets a process and 20 minutes. `shared` are those that may run
@@ -88,6 +139,8 @@ export function slowTestSteps(): { shared: Step[]; alone: Step[] } {
   const steps = (files: readonly string[]) =>
     files.map((path): Step => ({ name: path, args: testArgs([path]), timeoutMs: 1_200_000 }));
   const { slow } = testFiles();
+  const place = (path: string) => LONGEST.includes(path) ? LONGEST.indexOf(path) : LONGEST.length;
+  slow.sort((a, b) => place(a) - place(b)); // stable: the others stay by name
   return {
     shared: steps(slow.filter((path) => !ALONE.test(path))),
     alone: steps(slow.filter((path) => ALONE.test(path))),

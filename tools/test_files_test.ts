@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ROOT } from "./run_steps.ts";
-import { countTests, quickTestSteps, skipLines, testFiles } from "./test_files.ts";
+import { countTests, quickTestSteps, skipLines, slowTestSteps, testFiles } from "./test_files.ts";
 
 Deno.test("countTests() reads the last summary, ignored tests and steps count as skipped", () => {
   const output = "ok | 11 passed | 0 failed (7ms)\n" +
@@ -33,4 +33,15 @@ Deno.test("quickTestSteps() gives every quick test file to one process and no sl
   assert.deepEqual(given.sort(), quick);
   assert.ok(quick.includes("tools/test_files_test.ts"));
   for (const path of slow) assert.match(path, /^(test\/interop|test\/e2e|test\/load|bench)\//);
+});
+
+Deno.test("slowTestSteps() gives every slow test file once, those first that take longest", () => {
+  const { shared, alone } = slowTestSteps();
+  const names = [...shared, ...alone].map(({ name }) => name);
+  assert.deepEqual(names.toSorted(), testFiles().slow.toSorted());
+  const [first, ...others] = shared.map(({ name }) => name);
+  assert.equal(first, "test/interop/outage_test.ts");
+  // From some place on they stand by name: all before it are the long ones.
+  const long = names.indexOf("test/e2e/doctor_test.ts");
+  assert.deepEqual(others.slice(long), others.slice(long).toSorted());
 });

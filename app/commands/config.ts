@@ -11,6 +11,8 @@ import { EXIT } from "../exit_codes.ts";
 import { Output, PROGRAM, shown } from "../output.ts";
 import type { CommandContext } from "./context.ts";
 import { storeFlags, withStoreOptions } from "./context.ts";
+import type { Holds } from "../../core/quota.ts";
+import { QUOTA_TABLE } from "../config/namespace_quotas.ts";
 import { readServerConfig } from "./serve.ts";
 
 /** One line of what is in effect. */
@@ -114,7 +116,7 @@ async function serverRows(
   file: string,
 ): Promise<[Row[], string | undefined]> {
   const serve = program.commands.find((command) => command.name() === "serve")!;
-  const source = await readServerConfig(environment, serve, file);
+  const { source, quotas } = await readServerConfig(environment, serve, file);
   const places = await tomlPlaces(source.text);
   const rows = [...serverKeys(serve)].map(([key, option]): Row => {
     const attribute = option.attributeName();
@@ -127,6 +129,20 @@ async function serverRows(
     if (variable) return { key, value: variable, origin: "VITTE_CACHE_DIR" };
     return { key, value: value ?? null, origin: "default" };
   });
+  for (const quota of quotas) {
+    const path = [QUOTA_TABLE, quota.namespace];
+    const all = [{ path, limits: quota as Partial<Holds> }].concat(
+      quota.scopes.map((share) => ({ path: [...path, "scopes", share.pattern], limits: share })),
+    );
+    for (const { path, limits: { bytes, entries } } of all) {
+      const origin = `${source.file}:${places.key(path)?.line ?? 1}`;
+      const row = (key: string, value: number) => {
+        rows.push({ key: [...path, key].join("."), value, origin });
+      };
+      if (bytes !== undefined) row("max-size", bytes);
+      if (entries !== undefined) row("max-entries", entries);
+    }
+  }
   return [rows, source.file];
 }
 

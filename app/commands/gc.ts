@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { GcReport, GoingPack } from "../../core/cache.ts";
 import { formatSize } from "../../core/units.ts";
+import { shown } from "../output.ts";
+import { isLimited, quotaLine, spaceName } from "./room_lines.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { CommandContext } from "./context.ts";
 import { onStore, withStoreOptions } from "./context.ts";
@@ -40,6 +42,20 @@ function describe(report: GcReport): string[] {
   if (!dry_run) return lines;
   for (const pack of report.packs) lines.push(`goes: ${lineOf(pack)}`);
   for (const pack of report.next) lines.push(`next, if room is needed: ${lineOf(pack)}`);
+  for (const use of report.namespaces) if (isLimited(use)) lines.push(quotaLine(use));
+  for (const { namespace, scope, what, reason } of report.next_entries) {
+    const where = spaceName(namespace, scope);
+    lines.push(`next, if ${where} needs room: ${shown(what)}: ${reason}`);
+  }
+  for (const { namespace, scope, key, by, at, bytes } of report.kept) {
+    const since = new Date(at).toISOString().slice(0, 16) + "Z";
+    const where = spaceName(namespace, scope);
+    lines.push(
+      `kept: ${shown(key)} of ${where}, ${formatSize(bytes)}: pinned by ${by} since ${since}`,
+    );
+  }
+  const more = report.pinned.entries - report.kept.length;
+  if (more > 0) lines.push(`kept: ${more} more pinned entries`);
   return lines;
 }
 

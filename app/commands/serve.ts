@@ -4,8 +4,7 @@ import { isNamespace } from "../../core/entry.ts";
 import { MAX_BLOB_BYTES, SCRUB_BYTES_PER_SECOND } from "../../core/limits.ts";
 import { parseSize } from "../../core/units.ts";
 import { applyServerConfig } from "../config/server_config.ts";
-import type { ValueRules } from "../config/server_config.ts";
-import type { TomlFile } from "../config/toml_file.ts";
+import type { ServerConfig, ValueRules } from "../config/server_config.ts";
 import { defaultFolder } from "../default_folder.ts";
 import type { Environment } from "../environment.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
@@ -36,7 +35,7 @@ export function addServe(program: Command, context: CommandContext): void {
   command
     .summary("run the cache server")
     .description("Runs the cache server on a folder of its own. Needs no configuration.")
-    .option("--config <file>", "TOML file with these flags as keys; flags win over it")
+    .option("--config <file>", "TOML file with these flags as keys, and quotas; flags win over it")
     .addOption(new Option("--dir <folder>", "where everything is kept (env: VITTE_CACHE_DIR)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 8080)
@@ -69,13 +68,13 @@ export function addServe(program: Command, context: CommandContext): void {
     .addHelpText("after", EXAMPLES)
     .action(async ({ config }: { config?: string }) => {
       const { environment } = context;
-      const source = config === undefined
+      const file = config === undefined
         ? undefined
         : await readServerConfig(environment, command, config);
       const flags = command.opts<ServeFlags>();
       check(flags);
       const output = new Output(environment, flags);
-      if (source) output.note(`using config file ${source.file}`);
+      if (file) output.note(`using config file ${file.source.file}`);
       // The whole server is loaded for this command alone.
       const { serve } = await import("../serve.ts");
       await serve(environment, output, {
@@ -85,6 +84,7 @@ export function addServe(program: Command, context: CommandContext): void {
         threads: flags.threads,
         maxSize: flags.maxSize,
         maxBlobSize: flags.maxBlobSize,
+        quotas: file?.quotas ?? [],
         durability: flags.durability,
         publicUrl: flags.publicUrl,
         allowedHosts: flags.allowedHost ?? [],
@@ -105,7 +105,7 @@ export async function readServerConfig(
   environment: Environment,
   serve: Command,
   file: string,
-): Promise<TomlFile> {
+): Promise<ServerConfig> {
   const overridden = environment.env("VITTE_CACHE_DIR") ? ["dir"] : [];
   return await applyServerConfig(serve, file, { rules: VALUE_RULES, overridden });
 }

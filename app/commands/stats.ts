@@ -4,7 +4,9 @@ import { USAGE_GROUPS } from "../../core/insight.ts";
 import type { UsageGroup, UsageRow } from "../../core/insight.ts";
 import type { ScrubStatus } from "../../core/scrub.ts";
 import { formatDuration, formatSize } from "../../core/units.ts";
+import type { RoomFacts } from "../../core/quota.ts";
 import { EXIT, UsageError } from "../exit_codes.ts";
+import { isLimited, quotaLine } from "./room_lines.ts";
 import { maskedParts } from "../masked.ts";
 import type { Stats } from "../opened.ts";
 import { table } from "../output.ts";
@@ -61,9 +63,25 @@ function describe(stats: Stats): string {
     `stored size   ${formatSize(stats.stored_bytes)}${saved}`,
     `hits          ${stats.hits}${asked === 0 ? "" : `  (${shareOf(stats)} of look-ups)`}`,
     `misses        ${stats.misses}`,
+    ...roomLines(stats),
     ...damageLines(stats),
     ...maskedParts(stats).map((part, n) => `${n === 0 ? "hidden" : ""}`.padEnd(14) + part),
   ].join("\n");
+}
+
+/** Namespaces where there are several or one has a limit, and pins; older servers do not say. */
+function roomLines(stats: Stats): string[] {
+  const { namespaces = [], pinned } = stats as Partial<RoomFacts>;
+  const told = namespaces.length > 1 || namespaces.some(isLimited) ? namespaces : [];
+  return [
+    ...told.map((use, n) => (n === 0 ? "room" : "").padEnd(14) + quotaLine(use)),
+    ...pinned && pinned.entries > 0
+      ? [
+        `pinned        ${pinned.entries} entries, ${formatSize(pinned.bytes)}` +
+        (pinned.max_bytes === null ? "" : ` of ${formatSize(pinned.max_bytes)}`),
+      ]
+      : [],
+  ];
 }
 
 /** What is damaged, and how far the search for more is; nothing where there is neither. */

@@ -1,13 +1,16 @@
 /**
  * `serve --config server.toml`: the flags of `serve` as keys, so that a new flag is a key by
- * itself. The operator names the file, so it is trusted like a flag. Paths in it begin at its folder.
+ * itself, and the quotas of namespaces. The operator names the file, so it is trusted like a flag. Paths in it begin at its folder.
  */
 import { dirname, resolve } from "node:path";
 import type { Command, Option } from "commander";
 import { InvalidArgumentError } from "commander";
 import * as v from "valibot";
-import { checkTable, described } from "./check_table.ts";
+import type { NamespaceQuota } from "../../core/quota.ts";
+import { checkTable, described, inOrder } from "./check_table.ts";
 import type { KeySchemas } from "./check_table.ts";
+import { closest } from "./closest.ts";
+import { checkQuotas, QUOTA_TABLE } from "./namespace_quotas.ts";
 import { ConfigError } from "./problem.ts";
 import { readTomlFile } from "./toml_file.ts";
 import type { TomlFile } from "./toml_file.ts";
@@ -25,6 +28,13 @@ export interface ServerConfigOptions {
   readonly overridden: readonly string[];
 }
 
+/** A file that was read. */
+export interface ServerConfig {
+  readonly source: TomlFile;
+  /** What no flag can say. */
+  readonly quotas: readonly NamespaceQuota[];
+}
+
 /** The keys that a server's configuration may have, with the option behind each. */
 export function serverKeys(command: Command): Map<string, Option> {
   const named = command.options.map((option) => [option.long?.slice(2) ?? "", option] as const);
@@ -39,7 +49,7 @@ export async function applyServerConfig(
   command: Command,
   file: string,
   { rules, overridden }: ServerConfigOptions,
-): Promise<TomlFile> {
+): Promise<ServerConfig> {
   const source = await readTomlFile(file);
   if (!source) throw new ConfigError([{ file, expected: "a file", found: "none" }]);
   const options = serverKeys(command);
@@ -47,14 +57,21 @@ export async function applyServerConfig(
   const keys: KeySchemas = Object.fromEntries(
     [...options].map(([name, option]) => [name, schemaOf(option, { folder, rule: rules[name] })]),
   );
-  const { values, problems } = await checkTable(source, source.table, { path: [], keys });
+  const { [QUOTA_TABLE]: _, ...flags } = source.table;
+  const { values, problems: wrong } = await checkTable(source, flags, {
+    path: [],
+    keys,
+    hint: (key) => closest(key, [QUOTA_TABLE]) ? `did you mean [${QUOTA_TABLE}.NAME]?` : undefined,
+  });
+  const { quotas, problems: wrongQuotas } = await checkQuotas(source);
+  const problems = inOrder([...wrong, ...wrongQuotas]);
   if (problems.length > 0) throw new ConfigError(problems);
   for (const [name, value] of Object.entries(values)) {
     const attribute = options.get(name)!.attributeName();
     if (command.getOptionValueSource(attribute) === "cli" || overridden.includes(name)) continue;
     command.setOptionValueWithSource(attribute, value, "config");
   }
-  return source;
+  return { source, quotas };
 }
 
 interface ValueContext {

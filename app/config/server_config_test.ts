@@ -24,6 +24,11 @@ async function read(file: string, env: Record<string, string> = {}, words: strin
   return serve.opts();
 }
 
+/** What the file says of namespaces. */
+async function quotasOf(file: string) {
+  return (await readServerConfig(fakeEnvironment(), serveCommand(), file)).quotas;
+}
+
 /** A value for each key, as it may stand in a file. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {
   dir: "/srv/cache",
@@ -103,7 +108,7 @@ Deno.test("Flags beat the file of a server, so does VITTE_CACHE_DIR, and paths b
 Deno.test("docs/configuration.md: its files are taken as they stand there", async () => {
   await using dir = await tempDir();
   const text = await Deno.readTextFile(`${ROOT}/docs/configuration.md`);
-  const [repository, server, ...more] = [...text.matchAll(/```toml\n([\s\S]*?)```/g)]
+  const [repository, server, quotas, ...more] = [...text.matchAll(/```toml\n([\s\S]*?)```/g)]
     .map((match) => match[1]!);
   assert.deepEqual(more, []);
   await Deno.mkdir(dir.join(".vitte"));
@@ -115,6 +120,13 @@ Deno.test("docs/configuration.md: its files are taken as they stand there", asyn
   });
   await Deno.writeTextFile(dir.join("server.toml"), server!);
   assert.equal((await read(dir.join("server.toml"))).port, 8443);
+  await Deno.writeTextFile(dir.join("quotas.toml"), quotas!);
+  assert.deepEqual(await quotasOf(dir.join("quotas.toml")), [{
+    namespace: "team-a",
+    bytes: 20 * 1024 ** 3,
+    entries: 500_000,
+    scopes: [{ pattern: "pr/*", bytes: 5 * 1024 ** 3 }],
+  }]);
   const keys = [...text.matchAll(/^\| `(url|token|backend)` \|/gm)].map((match) => match[1]);
   assert.deepEqual(keys, ["url", "token", "backend"]);
 });
@@ -133,6 +145,16 @@ Deno.test("A server's configuration is refused as a whole: unknown keys, tables,
     "dir = 1979-05-27": '1:7: "dir": want a path, found a date',
     'allowed-host = ["a", 1.5]': '1:16: "allowed-host": want a name, found the number 1.5',
     "config = 'other.toml'": '1:1: "config": want one of dir, host,',
+    "namespaces = 5": '1:14: "namespaces": want a table, found the number 5',
+    "[namespace.a]\nmax-size = 1": ' "namespace": want one of dir, host,',
+    "[namespaces]\na = 1": '2:5: "namespaces.a": want a table, found the number 1',
+    "[namespaces.A]\nmax-size = 1": '1:1: "namespaces.A": want a name of a-z',
+    '[namespaces.a]\nmax-size = "much"': '2:12: "namespaces.a.max-size": want a size such as 20GiB',
+    "[namespaces.a]\nmax-entries = 0.5": '2:15: "namespaces.a.max-entries": want a whole number',
+    "[namespaces.a]\nmaxsize = 1": '2:1: "namespaces.a.maxsize": want one of max-size,',
+    '[namespaces.a.scopes."pr/*"]\nmax = 1': '2:1: "namespaces.a.scopes.pr/*.max": want one of',
+    '[namespaces.a.scopes]\nmain = "1GiB"':
+      '2:8: "namespaces.a.scopes.main": want a table, found "1GiB"',
   };
   for (const [text, wanted] of Object.entries(table)) {
     await Deno.writeTextFile(file, text);

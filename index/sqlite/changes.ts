@@ -1,23 +1,27 @@
 /** Changes of the tables, inside transactions of the one writer. */
 import type { DatabaseSync } from "node:sqlite";
-import { BLOB_ROW_BYTES } from "../../codec/clear_part.ts";
+import { BLOB_ROW_BYTES, namedBytes } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import { itemIdOfRecord } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
+import type { KeepChange } from "../../codec/keep_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import type { Bytes } from "../../core/digest.ts";
 import type { EntryId, EntryKey, Stamp } from "../../core/entry.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
+import type { LogRecord, PlainRecord } from "../../core/record.ts";
 import type { OpenRows } from "../../core/rows_behind.ts";
-import type { PlainRecord } from "../../core/record.ts";
-import { MAX_REPLACEMENTS } from "../contract.ts";
 import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
 import { prepareNumbers } from "./numbers.ts";
+import type { Numbers } from "./numbers.ts";
+import { prepareReplacements } from "./replacements.ts";
 import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
 import type { IndexState } from "./state.ts";
+import { Summaries } from "./summaries.ts";
+import { NO_ITEM } from "./summary_items.ts";
 
 /** A new version of an identity, with its record. */
 export interface VersionChange {
@@ -38,6 +42,12 @@ export interface VisibleChange {
   readonly fresh?: boolean | undefined;
 }
 
+/** How an entry is kept from here on, with its record. */
+export interface KeptChange {
+  readonly record: PlainRecord<"pin">;
+  readonly change: KeepChange;
+}
+
 /** What may be done inside {@linkcode Changes.transaction}. */
 export interface Transaction {
   /** Numbers as they will be; to be changed in place. */
@@ -50,12 +60,16 @@ export interface Transaction {
   noteUse(id: EntryId, at: number): void;
   /** Drops all that is known of an identity. */
   forget(id: EntryId, key: EntryKey): void;
+  /** Pins an entry, lets a pin go, or lets the entry go. */
+  keep(change: KeptChange): void;
 }
 
 /** The tables as their one writer sees them. */
 export interface Changes {
   /** Numbers as of the last committed transaction. */
   readonly state: Readonly<IndexState>;
+  /** What the tables hash to; it is told of every change. */
+  readonly summaries: Summaries;
   /** The greatest epoch of any version in the namespace; 0 if there is none. */
   epochOf(namespace: string): number;
   /** The sealed replacements of an entry, newest first. */
@@ -64,6 +78,10 @@ export interface Changes {
   tell(known: KnownBlobsWriter): void;
   /** All namespaces of the tables. */
   namespaces(): { readonly no: number; readonly name: string }[];
+  /** What each namespace and space holds. */
+  readonly shares: Pick<Numbers, "shares" | "known" | "knownSpace" | "watch">;
+  /** Records of all pins. */
+  pins(): LogRecord[];
   /**
    * Runs `work` in one transaction and commits, or changes nothing.
    *
@@ -96,8 +114,9 @@ export function prepareChanges(
   const numbers = prepareNumbers(db, context);
   const names = nameWriter(db);
   const replacements = prepareReplacements(db);
+  const pins = preparePins(db);
   const oldVersion = db.prepare(
-    `SELECT state, length(record) AS bytes FROM entries WHERE id = ?`,
+    `SELECT state, space_no, item, record FROM entries WHERE id = ?`,
   );
   const upsert = db.prepare(
     `INSERT INTO entries (id, space_no, sequence, state, used, item, sum, record)
@@ -111,18 +130,24 @@ export function prepareChanges(
   const link = db.prepare(`INSERT OR REPLACE INTO visibility VALUES (?, ?, ?, ?, ?)`);
   const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
   const toTell: { readonly no: number; readonly change: VisibleChange }[] = [];
+  const summaries = translated("index.open", () => new Summaries(db));
   let watcher: KnownBlobsWriter | undefined;
   let state = translated("index.open", () => readState(db));
   /** As of the last commit. */
   let committed = state;
 
-  /** Takes a version that goes out of the totals. */
-  function uncount(next: IndexState, id: EntryId): boolean {
+  /** Takes a version that goes out of the totals; tells its space and item. */
+  function uncount(next: IndexState, id: EntryId): { space: number; item: Bytes } | undefined {
     const old = oldVersion.get(id);
-    if (!old) return false;
-    if (old.state === 1) next.entries--;
-    next.liveBytes -= RECORD_HEADER_BYTES + Number(old.bytes);
-    return true;
+    if (!old) return undefined;
+    const record = old.record as Bytes;
+    const space = Number(old.space_no);
+    if (old.state === 1) {
+      next.entries--;
+      numbers.hold(numbers.spaceOf(space), -1, -namedBytes(record));
+    }
+    next.liveBytes -= RECORD_HEADER_BYTES + record.length;
+    return { space, item: old.item as Bytes };
   }
 
   function putVersion(next: IndexState, change: VersionChange): void {
@@ -130,24 +155,33 @@ export function prepareChanges(
     const space = numbers.space(key);
     numbers.raiseEpoch(key.namespace, stamp.epoch);
     const alive = record.kind === "entry";
-    if (change.fresh || !uncount(next, record.id)) names.insert(key, record.id);
-    const item = itemIdOfRecord(context.keys, record.body);
+    const old = change.fresh ? undefined : uncount(next, record.id);
+    if (!old) names.insert(key, record.id);
+    const item = alive || !summaries.isBelow(record.body)
+      ? itemIdOfRecord(context.keys, record.body)
+      : NO_ITEM;
     const sum = recordSum(record.body);
-    upsert.run(record.id, space, sequence, alive ? 1 : 0, item, sum, record.body);
-    if (alive) next.entries++;
+    upsert.run(record.id, space.no, sequence, alive ? 1 : 0, item, sum, record.body);
+    summaries.changed(space.no, { came: item, went: old?.item });
+    if (alive) {
+      next.entries++;
+      numbers.hold(space, 1, namedBytes(record.body));
+    } else pins.remove(record.id);
     next.liveBytes += RECORD_HEADER_BYTES + record.body.length;
     if (sequence > next.sequence) next.sequence = sequence;
     if (stamp.hlc > next.hlc) next.hlc = stamp.hlc;
   }
 
   function putVisibility(next: IndexState, change: VisibleChange): void {
-    const no = numbers.namespace(change.namespace).no;
+    const namespace = numbers.namespace(change.namespace);
+    const { no } = namespace;
     toTell.push({ no, change });
     for (const { id, kind, size } of change.blobs) {
       const old = change.fresh ? undefined : oldSize.get(no, id);
       if (old) {
         next.blobs--;
         next.logicalBytes -= Number(old.size);
+        numbers.see(namespace, -1, -Number(old.size));
         next.liveBytes -= VISIBLE_BYTES;
       }
       if (change.linked) {
@@ -155,16 +189,26 @@ export function prepareChanges(
         link.run(no, id, row.kind, size, visibleSum(id, row));
         next.blobs++;
         next.logicalBytes += size;
+        numbers.see(namespace, 1, size);
         next.liveBytes += VISIBLE_BYTES;
       } else if (old) unlink.run(no, id);
     }
   }
 
   function forget(next: IndexState, id: EntryId, key: EntryKey): void {
-    if (!uncount(next, id)) return;
+    const old = uncount(next, id);
+    if (!old) return;
     remove.run(id);
+    summaries.changed(old.space, { went: old.item });
     names.remove(key);
     replacements.forget(id);
+    pins.remove(id);
+  }
+
+  function keep(next: IndexState, { record, change }: KeptChange): void {
+    if (change.what === "pinned") pins.put(record.id, record.body);
+    else pins.remove(record.id);
+    if (change.what === "let_go") forget(next, record.id, change.key);
   }
 
   function mayStayOpen(next: IndexState): boolean {
@@ -187,7 +231,9 @@ export function prepareChanges(
           noteReplacement: (id, no, sealed) => replacements.note(id, no, sealed),
           noteUse: (id, at) => void use.run(id, at),
           forget: (id, key) => forget(next, id, key),
+          keep: (change) => keep(next, change),
         });
+        numbers.store();
         writeState(next);
         const staysOpen = adds && mayStayOpen(next);
         if (staysOpen) openRows!.opened();
@@ -198,12 +244,14 @@ export function prepareChanges(
           openRows?.committed();
         }
         tell();
+        numbers.tell();
         return result;
       } catch (error) {
         state = committed;
         numbers.clear();
         // SQLite itself rolls back after some errors, such as a full disk.
         if (db.isTransaction) rollback.run();
+        summaries.rolledBack();
         throw error;
       } finally {
         toTell.length = 0;
@@ -227,28 +275,25 @@ export function prepareChanges(
     get state() {
       return state;
     },
+    summaries,
     epochOf: (namespace) => numbers.known(namespace)?.epoch ?? 0,
     replacementsOf: (id) => replacements.of(id),
     namespaces: () => numbers.namespaces(),
+    shares: numbers,
+    pins: () => pins.all(),
     transaction,
     commit: () => void (db.isTransaction && transaction(() => {})),
   };
 }
 
-function prepareReplacements(db: DatabaseSync) {
-  const insert = db.prepare(`INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)`);
-  const trim = db.prepare(
-    `DELETE FROM replacements WHERE id = ?1 AND no <=
-       (SELECT no FROM replacements WHERE id = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)`,
-  );
-  const remove = db.prepare(`DELETE FROM replacements WHERE id = ?`);
-  const select = db.prepare(`SELECT body FROM replacements WHERE id = ? ORDER BY no DESC`);
+function preparePins(db: DatabaseSync) {
+  const put = db.prepare(`INSERT OR REPLACE INTO pins VALUES (?, ?)`);
+  const remove = db.prepare(`DELETE FROM pins WHERE id = ?`);
+  const select = db.prepare(`SELECT id, body FROM pins ORDER BY id`);
   return {
-    note(id: EntryId, no: number, sealed: Bytes): void {
-      insert.run(id, no, sealed);
-      trim.run(id, MAX_REPLACEMENTS);
-    },
-    forget: (id: EntryId) => void remove.run(id),
-    of: (id: EntryId): Bytes[] => select.all(id).map((row) => row.body as Bytes),
+    put: (id: EntryId, body: Bytes) => void put.run(id, body),
+    remove: (id: EntryId) => void remove.run(id),
+    all: (): LogRecord[] =>
+      select.all().map((row) => ({ kind: "pin", id: row.id as Bytes, body: row.body as Bytes })),
   };
 }

@@ -51,7 +51,6 @@ export function isCompactionDue(changes: Changes): boolean {
  */
 export async function compactLog(options: CompactionOptions): Promise<Forgotten> {
   const { db, log, changes, context } = options;
-  const pins = await pinsOf(log);
   // The new log no longer tells what was unlinked or dropped, so the tables must know it for
   // sure before the old one goes. With NORMAL a power cut could take them back further.
   db.prepare(`PRAGMA synchronous = FULL`).run();
@@ -64,7 +63,7 @@ export async function compactLog(options: CompactionOptions): Promise<Forgotten>
   let bytes = 0;
   const lost: Lost = { entries: [], marks: [] };
   const position = await log.compact(
-    counted(liveRecords(options, { pins, horizon, lost }), (record) => {
+    counted(liveRecords(options, { horizon, lost }), (record) => {
       bytes += RECORD_HEADER_BYTES + record.body.length;
     }),
   );
@@ -78,12 +77,14 @@ export async function compactLog(options: CompactionOptions): Promise<Forgotten>
   return await forgetLost(options, lost);
 }
 
-/** Visibility first, then versions oldest first: a rebuild gives them sequences in that order. */
+/**
+ * Visibility first, then versions oldest first: a rebuild gives them sequences in that order. Pins
+ * stand behind what they pin.
+ */
 function* liveRecords(
   { db, changes, queries, context, isLost }: CompactionOptions,
-  { pins, horizon, lost }: { pins: Iterable<LogRecord>; horizon: bigint; lost: Lost },
+  { horizon, lost }: { horizon: bigint; lost: Lost },
 ): Generator<LogRecord> {
-  yield* pins;
   for (const { name } of changes.namespaces()) {
     let blobs = queries.visibleAfter(name, undefined, PAGE);
     while (blobs.length > 0) {
@@ -113,6 +114,8 @@ function* liveRecords(
     }
     page = queries.changes(page.at(-1)!.sequence, PAGE); // not empty
   }
+  const gone = new Set(lost.entries.map((id) => toHex(id)));
+  for (const pin of changes.pins()) if (!gone.has(toHex(pin.id))) yield pin;
 }
 
 function isGone(blob: BlobRow, isLost: CompactionOptions["isLost"]): boolean {
@@ -164,15 +167,6 @@ function checkRecord(record: LogRecord, context: RecordContext): void {
   throw new CacheError("corrupt", "Cannot compact the log: a row of the index is damaged", {
     operation: "index.compact",
   });
-}
-
-/** The newest pin of each id: they are no concern of the index, but stand in the same log. */
-async function pinsOf(log: LogPort): Promise<Iterable<LogRecord>> {
-  const pins = new Map<string, LogRecord>();
-  for await (const { record } of log.scan()) {
-    if (record.kind === "pin") pins.set(toHex(record.id), record);
-  }
-  return pins.values();
 }
 
 /** All tombstones; records of tombstones are small. */

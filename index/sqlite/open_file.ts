@@ -213,7 +213,12 @@ function totalsProblem(db: DatabaseSync): string | undefined {
        OR sequence < (SELECT coalesce(max(sequence), 0) FROM entries)
        OR (SELECT count(*) FROM names) <> (SELECT count(*) FROM entries)
        OR blobs <> (SELECT count(*) FROM visibility)
-       OR logical_bytes <> (SELECT coalesce(sum(size), 0) FROM visibility)`,
+       OR logical_bytes <> (SELECT coalesce(sum(size), 0) FROM visibility)
+       OR EXISTS (SELECT 1 FROM namespaces AS n
+         WHERE (n.blobs, n.bytes) IS NOT (SELECT count(*), coalesce(sum(size), 0)
+           FROM visibility WHERE namespace_no = n.no))
+       OR EXISTS (SELECT 1 FROM spaces AS s WHERE s.entries <>
+         (SELECT count(*) FROM entries WHERE space_no = s.no AND state = 1))`,
   ).get();
   const rows = Number(db.prepare(`SELECT count(*) AS n FROM state`).get()?.n);
   return wrong || rows !== 1 ? "its totals are wrong" : undefined;
@@ -241,7 +246,8 @@ function isMissingTable(error: unknown): boolean {
   return error instanceof Error && (error as { errcode?: unknown }).errcode === 1;
 }
 
-function sizeOf(path: string): number | undefined {
+/** Bytes of a file; `undefined` where there is none. */
+export function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size;
 }
 

@@ -9,7 +9,7 @@ import { openTrail } from "../audit/trail.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import { prepareChanges } from "./changes.ts";
 import { sqliteError, translated } from "./errors.ts";
-import { isUnchecked, openIndexFile, setAside, setTrust } from "./open_file.ts";
+import { isUnchecked, openIndexFile, setAside, setTrust, sizeOf } from "./open_file.ts";
 import { prepareQueries } from "./queries.ts";
 import { replay } from "./replay.ts";
 import { SqliteWriter } from "./writer.ts";
@@ -17,7 +17,7 @@ import type { WriterParts } from "./writer.ts";
 
 /**
  * Opens the file, or makes it, and brings it up to the end of the log. Whatever is wrong with the
- * file, it is set aside and made anew from the log, which `report` hears of.
+ * file, it is set aside and made anew from the log, which `report` hears of; of one that is gone as well.
  * @throws {CacheError} `unsupported` for a file of a newer program, what log and SQLite threw
  */
 export async function openIndexWriter(options: IndexWriterOptions): Promise<IndexWriter> {
@@ -33,11 +33,17 @@ export async function openIndexWriter(options: IndexWriterOptions): Promise<Inde
 
 async function openOnce(options: IndexWriterOptions): Promise<IndexWriter> {
   const context = { keys: options.keys, seal: options.seal };
+  const { path } = options;
+  const gone = path !== ":memory:" && sizeOf(path) === undefined;
   const db = openUpTo(options.log.end(), options);
   const unchecked = isUnchecked(db, options.path, options);
   let trail: AuditTrail | undefined;
   try {
-    const tables = await bringUp(db, { context, options });
+    const { replayed, ...tables } = await bringUp(db, { context, options });
+    if (gone && replayed > 0) {
+      const text = `Cannot find the index "${path}": made anew from ${replayed} records of its log`;
+      options.report(new CacheError("not_found", text, { operation: "index.open" }));
+    }
     trail = await bringUpAudit({ context, options });
     return new SqliteWriter({ ...tables, trail, unchecked }, options);
   } catch (error) {
@@ -77,12 +83,12 @@ function reportAside(
 async function bringUp(
   db: DatabaseSync,
   { context, options }: { context: RecordContext; options: IndexWriterOptions },
-): Promise<Pick<WriterParts, "db" | "queries" | "changes">> {
+): Promise<Pick<WriterParts, "db" | "queries" | "changes"> & { readonly replayed: number }> {
   try {
     const queries = prepareQueries(db, context);
     const changes = prepareChanges(db, context, options.openRows);
     setTrust(db, "open");
-    await replay({
+    const replayed = await replay({
       log: options.log,
       changes,
       context,
@@ -97,7 +103,7 @@ async function bringUp(
       },
       report: options.report,
     });
-    return { db, queries, changes };
+    return { db, queries, changes, replayed };
   } catch (error) {
     throw sqliteError(error, "index.open");
   }

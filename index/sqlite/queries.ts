@@ -29,6 +29,8 @@ export interface Queries {
   changes(after: number, limit: number): { id: EntryId; sequence: number }[];
   /** The number of a namespace in the tables; `undefined` if nothing was ever stored in it. */
   namespaceNo(namespace: string): number | undefined;
+  /** The same of a namespace and scope. */
+  spaceNo(namespace: string, scope: string): number | undefined;
   visibleSizes(namespace: string, digests: readonly Digest[]): (number | undefined)[];
   visibleAfter(namespace: string, after: Digest | undefined, limit: number): BlobRef[];
   summarize(namespace: string, scope: string, prefix: string): RangeSummary;
@@ -68,10 +70,16 @@ export function prepareQueries(db: DatabaseSync, context: RecordContext): Querie
     return row && Number(row.no);
   }
 
+  function spaceNo(namespace: string, scope: string): number | undefined {
+    const row = spaceRow.get(spaceId(context, { namespace, scope }));
+    return row && Number(row.no);
+  }
+
   return {
     names: nameOrder(db),
     newest: newestNames(db),
     namespaceNo,
+    spaceNo,
     version(id) {
       const row = version.get(id);
       if (!row) return undefined;
@@ -106,12 +114,12 @@ export function prepareQueries(db: DatabaseSync, context: RecordContext): Querie
     },
     summarize(namespace, scope, prefix) {
       const { first, last } = itemRange(prefix);
-      const space = spaceRow.get(spaceId(context, { namespace, scope }));
+      const space = spaceNo(namespace, scope);
       const hash = createHash("sha256");
       let count = 0;
-      if (space) {
+      if (space !== undefined) {
         // Stepped through in one turn: one snapshot, and none that is held.
-        for (const row of items.iterate(Number(space.no), fromHex(first), fromHex(last))) {
+        for (const row of items.iterate(space, fromHex(first), fromHex(last))) {
           hash.update(row.item as Bytes);
           count++;
         }

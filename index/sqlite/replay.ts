@@ -1,6 +1,7 @@
 /** Brings the tables up to the end of the log: after a crash its tail, without a file all of it. */
 import { decodeEntry, decodeTombstone } from "../../codec/entry_record.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
+import { decodeKeep } from "../../codec/keep_record.ts";
 import { decodeVisibility } from "../../codec/visibility_record.ts";
 import { RECORD_HEADER_BYTES } from "../../codec/record.ts";
 import { equalBytes } from "../../core/bytes.ts";
@@ -78,6 +79,10 @@ function apply(record: LogRecord, transaction: Transaction, options: ReplayOptio
         return transaction.putVisibility({ namespace, linked, blobs });
       }
       case "pin":
+        return transaction.keep({
+          record: { kind: "pin", id: record.id, body: record.body },
+          change: decodeKeep(record.body, options.context.seal),
+        });
       case "audit":
         return; // not the index's
       default:

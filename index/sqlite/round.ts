@@ -1,9 +1,12 @@
 /** Decisions of one round: what each batch changes, as the batches before it leave things. */
+// size: one step with all that a batch may hold, over one overlay
 import { encodeNote } from "../../codec/audit_record.ts";
 import type { AuditNote } from "../../codec/audit_record.ts";
 import { entryId } from "../../codec/entry_id.ts";
 import { encodeEntry, encodeTombstone } from "../../codec/entry_record.ts";
 import type { RecordContext, Version } from "../../codec/entry_record.ts";
+import { encodeKeep } from "../../codec/keep_record.ts";
+import type { Keep } from "../../codec/keep_record.ts";
 import { encodeVisibility } from "../../codec/visibility_record.ts";
 import { toHex } from "../../core/digest.ts";
 import type { Digest } from "../../core/digest.ts";
@@ -14,14 +17,15 @@ import type {
   EntryFacts,
   EntryId,
   EntryKey,
+  RemoveKey,
 } from "../../core/entry.ts";
 import { MAX_ENTRY_BLOBS } from "../../core/limits.ts";
 import type { PutOutcome, ScanItem } from "../../core/metadata_index.ts";
 import type { LogRecord } from "../../core/record.ts";
 import { checkSize } from "../blob_check.ts";
-import type { IndexBatch, IndexCommit, Present, Replacement } from "../contract.ts";
+import type { IndexBatch, IndexCommit, KeepBatch, Present, Replacement } from "../contract.ts";
 import { replacementOf } from "../replacement.ts";
-import type { VersionChange, VisibleChange } from "./changes.ts";
+import type { KeptChange, VersionChange, VisibleChange } from "./changes.ts";
 import { factsOf, taken } from "./draft.ts";
 import { blobRow, bodyOf, gather, visibleName } from "./round_blobs.ts";
 
@@ -58,7 +62,8 @@ export type Change =
     /** `undefined` for a deletion. */
     facts: EntryFacts | undefined;
   }
-  | { readonly type: "visible"; change: VisibleChange };
+  | { readonly type: "visible"; change: VisibleChange }
+  | { readonly type: "keep"; change: KeptChange };
 
 /** A batch that was decided. */
 export interface Decided {
@@ -71,7 +76,8 @@ export interface Decided {
 interface Overlay {
   sequence: number;
   hlc: bigint;
-  readonly versions: Map<string, ScanItem>;
+  /** `undefined` for what is let go. */
+  readonly versions: Map<string, ScanItem | undefined>;
   /** The size by namespace and digest; `undefined` for what is unlinked. */
   readonly visible: Map<string, number | undefined>;
 }
@@ -96,12 +102,15 @@ export class Round {
    * Decides one batch.
    * @throws {CacheError} `conflict`, `invalid_argument`, `too_large`
    */
-  async decide(batch: IndexBatch): Promise<Decided> {
+  async decide(batch: IndexBatch & KeepBatch): Promise<Decided> {
     const step = new Step(this.#sources, this.#overlay);
     step.unlink(batch);
     step.remove(batch);
     step.link(batch);
     for (const draft of batch.entries ?? []) await step.put(draft);
+    step.keep("let_go", batch.letGo, batch.by);
+    step.keep("pinned", batch.pin, batch.by);
+    step.keep("unpinned", batch.unpin, batch.by);
     const decided = step.finish();
     // Only now: what throws above must not be seen by the batches behind.
     this.#overlay.sequence = step.overlay.sequence;
@@ -120,6 +129,7 @@ class Step {
   readonly #records: LogRecord[] = [];
   readonly #puts: PutOutcome[] = [];
   #removed = 0;
+  #kept = 0;
 
   constructor(sources: RoundSources, below: Overlay) {
     this.#sources = sources;
@@ -224,8 +234,26 @@ class Step {
     this.#puts.push({ entry, replaced });
   }
 
+  keep(what: Keep, keys: readonly RemoveKey[] = [], by = ""): void {
+    for (const key of keys) {
+      const id = this.#idOf(key);
+      const before = id && this.#version(id);
+      if (!id || before?.type !== "entry") continue;
+      if (key.sequence !== undefined && key.sequence !== before.entry.sequence) continue;
+      const { namespace, scope, protocol } = key;
+      const identity = { namespace, scope, protocol, key: key.key };
+      const change = { what, key: identity, by, at: this.#sources.now() };
+      const record = encodeKeep(change, id, this.#sources.context.seal);
+      if (what === "let_go") this.overlay.versions.set(toHex(id), undefined);
+      this.#records.push(record);
+      this.#changes.push({ type: "keep", change: { record, change } });
+      this.#kept++;
+    }
+  }
+
   finish(): Decided {
-    const outcome = { puts: this.#puts, removed: this.#removed };
+    const kept = this.#kept === 0 ? {} : { kept: this.#kept };
+    const outcome = { puts: this.#puts, removed: this.#removed, ...kept };
     return { records: this.#records, changes: this.#changes, outcome };
   }
 
@@ -249,8 +277,10 @@ class Step {
 
   #version(id: EntryId): ScanItem | undefined {
     const name = toHex(id);
-    return this.overlay.versions.get(name) ?? this.#below.versions.get(name) ??
-      this.#sources.version(id);
+    for (const { versions } of [this.overlay, this.#below]) {
+      if (versions.has(name)) return versions.get(name);
+    }
+    return this.#sources.version(id);
   }
 
   #visibleSize(namespace: string, digest: Digest): number | undefined {

@@ -7,7 +7,7 @@ import type { Clock } from "../../core/clock.ts";
 import { CacheError, toCacheError } from "../../core/errors.ts";
 import type { KeyFilter } from "../../core/key_filter.ts";
 import type { LogPort, LogPosition, LogRecord } from "../../core/record.ts";
-import type { IndexBatch, IndexCommit } from "../contract.ts";
+import type { IndexBatch, IndexCommit, KeepBatch } from "../contract.ts";
 import { sealReplacement } from "../replacement.ts";
 import { readyRow, rowsOfLog } from "../audit/from_log.ts";
 import type { AuditTrail, ReadyRow } from "../audit/trail.ts";
@@ -36,7 +36,7 @@ export interface RoundsOptions
 }
 
 interface Waiting {
-  readonly batch: IndexBatch;
+  readonly batch: IndexBatch & KeepBatch;
   readonly done: PromiseWithResolvers<IndexCommit>;
 }
 
@@ -72,7 +72,7 @@ export class Rounds {
   }
 
   /** Does a batch in the next round, see {@linkcode IndexBatch}. */
-  commit(batch: IndexBatch): Promise<IndexCommit> {
+  commit(batch: IndexBatch & KeepBatch): Promise<IndexCommit> {
     const done = Promise.withResolvers<IndexCommit>();
     this.#queue.push({ batch, done });
     if (!this.#running) {
@@ -189,7 +189,9 @@ export class Rounds {
     const { trail, changes: { state } } = this.#options;
     const position = await this.#options.log.append(records);
     trail?.append(this.#rows(decided, state.position));
-    const adds = decided.every(({ changes }) => changes.every(({ change }) => change.fresh));
+    const adds = decided.every(({ changes }) =>
+      changes.every(({ change }) => "fresh" in change && change.fresh)
+    );
     this.#options.changes.transaction((transaction) => {
       this.#count(records, { transaction, position });
       for (const { changes } of decided) this.#apply(changes, transaction);
@@ -211,7 +213,7 @@ export class Rounds {
     const { context } = this.#options;
     return decided.flatMap(({ changes }) =>
       changes.flatMap((step) => {
-        if (step.type === "visible") return [];
+        if (step.type !== "version") return [];
         const { change: { record, key, stamp }, note, facts } = step;
         return [readyRow({ note, key, facts }, { hlc: stamp.hlc, position, record, context })];
       })
@@ -232,6 +234,10 @@ export class Rounds {
     for (const step of changes) {
       if (step.type === "visible") {
         transaction.putVisibility(step.change);
+        continue;
+      }
+      if (step.type === "keep") {
+        transaction.keep(step.change);
         continue;
       }
       const { record, sequence } = step.change;

@@ -37,6 +37,14 @@ export function recordSum(record: Uint8Array): number {
   return crc32(record);
 }
 
+/** The sum of a row of `summaries`, whose body these bytes are, or of `summary_gone`. */
+export function summarySum(
+  bytes: Uint8Array,
+  { space, sequence = 0 }: { readonly space: number; readonly sequence?: number },
+): number {
+  return crc32(bytes, crc32(`${space} ${sequence}`));
+}
+
 /** What is wrong with the rows; `undefined` if nothing is. Reads all of them. */
 export function rowProblem(db: DatabaseSync): string | undefined {
   for (const row of db.prepare(`SELECT sum, record FROM entries`).iterate()) {

@@ -4,7 +4,10 @@
  * - `meta`: schema version, name of this file, whose keys made its ids, how far to trust it.
  * - `state`: one row of numbers that change with every transaction, and the log position up to
  *   which everything is in the tables.
- * - `namespaces`, `spaces`: short numbers for ids; `name` is sealed. A space is a (namespace, scope).
+ * - `namespaces`, `spaces`: short numbers for ids; `name` is sealed. A space is a (namespace, scope);
+ *   its name is as an entry id's with no protocol and no key. With each stands what it holds: of a
+ *   namespace the blobs that it sees, of a space its entries and the bytes of the blobs they name.
+ * - `pins`: entries that are never evicted, body as in the log.
  * - `entries`: the newest record of each identity, body as in the log. `state` 1 is an entry, 0 a
  *   tombstone; `item` the name of this version in summaries.
  * - `names`: plain texts in their order, the only table that holds some. Only without a seal; with
@@ -12,9 +15,11 @@
  * - `visibility`: who may see which blob; `kind` as in a record's header.
  * - `sum` is the CRC-32 of what stands in its row and in no index of SQLite's besides, see
  *   `row_sum.ts`.
+ * - `summaries`: what the items of a space hashed to at a sequence, see `core/summary/snapshot.ts`,
+ *   `summary_gone`: items that went since.
  * - `replacements`: the newest of each entry, sealed like a record; `no` is the new one's sequence.
  */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** Creates all tables. */
 export const SCHEMA: readonly string[] = [
@@ -26,8 +31,11 @@ export const SCHEMA: readonly string[] = [
      live_bytes INTEGER NOT NULL, log_bytes INTEGER NOT NULL,
      segment INTEGER NOT NULL, offset INTEGER NOT NULL, hlc TEXT NOT NULL)`,
   `CREATE TABLE namespaces (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, name BLOB NOT NULL,
-     epoch INTEGER NOT NULL DEFAULT 0)`,
-  `CREATE TABLE spaces (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE)`,
+     epoch INTEGER NOT NULL DEFAULT 0, blobs INTEGER NOT NULL DEFAULT 0,
+     bytes INTEGER NOT NULL DEFAULT 0)`,
+  `CREATE TABLE spaces (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, namespace_no INTEGER NOT NULL,
+     name BLOB NOT NULL, entries INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0)`,
+  `CREATE TABLE pins (id BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE entries (
      id BLOB PRIMARY KEY NOT NULL, space_no INTEGER NOT NULL, sequence INTEGER NOT NULL UNIQUE,
      state INTEGER NOT NULL, used INTEGER NOT NULL, item BLOB NOT NULL,
@@ -44,4 +52,15 @@ export const SCHEMA: readonly string[] = [
      id BLOB NOT NULL, no INTEGER NOT NULL, body BLOB NOT NULL,
      PRIMARY KEY (id, no)) WITHOUT ROWID`,
   `INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, '0')`,
+];
+
+/** What summaries need besides; made where it is missing, and no other table speaks of it. */
+export const SUMMARY_SCHEMA: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS summaries (
+     space_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, sum INTEGER NOT NULL,
+     body BLOB NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS summary_gone (
+     no INTEGER PRIMARY KEY, space_no INTEGER NOT NULL, sum INTEGER NOT NULL,
+     item BLOB NOT NULL)`,
+  `CREATE INDEX IF NOT EXISTS entries_tombstones ON entries (space_no) WHERE state = 0`,
 ];

@@ -3,6 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { BlobRow } from "../../codec/clear_part.ts";
 import type { RecordContext } from "../../codec/entry_record.ts";
+import { decodeKeep } from "../../codec/keep_record.ts";
 import { throwIfAborted } from "../../core/abort.ts";
 import { Background } from "../../core/background.ts";
 import type { SignalOptions } from "../../core/bytes.ts";
@@ -21,26 +22,36 @@ import type {
   Visibility,
 } from "../../core/metadata_index.ts";
 import type {
+  Candidate,
   Forgotten,
   IndexBatch,
   IndexCommit,
   IndexTotals,
   IndexWriter,
   IndexWriterOptions,
+  KeepBatch,
+  NamespaceShare,
+  PinRow,
   Replacement,
+  SpaceShare,
+  SummaryOptions,
 } from "../contract.ts";
+import type { SummaryView } from "../../core/summary/trie.ts";
 import { openReplacement } from "../replacement.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import { TouchBuffer } from "../touch_buffer.ts";
 import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
+import { sampleEntries } from "./sample.ts";
 import { entryIds, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
+import type { SpaceListener } from "./numbers.ts";
 import type { Queries } from "./queries.ts";
 import { closedError, Reading } from "./reading.ts";
 import { isNewToAll } from "./round_blobs.ts";
 import { Rounds } from "./rounds.ts";
+import { SummaryDesk } from "./summary_desk.ts";
 
 /** The parts of a writer, opened and at the end of the log. */
 export interface WriterParts {
@@ -65,6 +76,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #rounds: Rounds;
   readonly #background: Background;
   readonly #touches: TouchBuffer;
+  readonly #summaries: SummaryDesk;
   readonly #indexId: string;
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
@@ -103,6 +115,11 @@ export class SqliteWriter implements IndexWriter {
           : this.#reading.visibility.find(namespace, digests),
       background: this.#background,
     });
+    this.#summaries = new SummaryDesk({
+      queries: parts.queries,
+      changes: parts.changes,
+      alone: (work) => this.#rounds.alone(work),
+    });
     this.#touches = new TouchBuffer({
       clock: options.clock,
       background: this.#background,
@@ -128,6 +145,14 @@ export class SqliteWriter implements IndexWriter {
   async summarize(namespace: string, scope: string, prefix: string): Promise<RangeSummary> {
     return this.#reading.summarize(namespace, scope, prefix);
   }
+  async summary(
+    namespace: string,
+    scope: string,
+    options: SummaryOptions = {},
+  ): Promise<SummaryView> {
+    if (this.#closing) throw closedError("index.summary");
+    return await this.#summaries.view(namespace, scope, options);
+  }
   totals(): IndexTotals {
     return this.#reading.totals();
   }
@@ -142,6 +167,43 @@ export class SqliteWriter implements IndexWriter {
   }
   mendAudit(): void {
     this.#trail?.mend();
+  }
+  shares(): { namespaces: NamespaceShare[]; spaces: SpaceShare[] } {
+    return translated("index.shares", () => this.#changes.shares.shares());
+  }
+  namespaceShare(namespace: string): NamespaceShare {
+    const row = translated("index.shares", () => this.#changes.shares.known(namespace));
+    return { namespace, blobs: row?.blobs ?? 0, bytes: row?.bytes ?? 0 };
+  }
+  spaceShare(namespace: string, scope: string): SpaceShare {
+    const row = translated(
+      "index.shares",
+      () => this.#changes.shares.knownSpace({ namespace, scope }),
+    );
+    return { namespace, scope, entries: row?.entries ?? 0, bytes: row?.bytes ?? 0 };
+  }
+  sample(namespace: string, scopes: readonly string[], limit: number): Candidate[] {
+    return translated("index.sample", () => {
+      const rows = scopes.flatMap((scope) => {
+        return this.#changes.shares.knownSpace({ namespace, scope }) ?? [];
+      });
+      return sampleEntries(this.#db, rows, { limit, context: this.#context });
+    });
+  }
+  stored(key: EntryKey): Entry | undefined {
+    const id = this.#reading.idOf(key);
+    if (!id || this.filter.excludes(id)) return undefined;
+    const item = this.#reading.version(id);
+    return item?.type === "entry" ? item.entry : undefined;
+  }
+  watchShares(listener: SpaceListener): void {
+    this.#changes.shares.watch(listener);
+  }
+  pins(): PinRow[] {
+    return translated("index.pins", () => this.#changes.pins()).map(({ id, body }) => {
+      const { key, by, at } = decodeKeep(body, this.#context.seal);
+      return { id, key, by, at };
+    });
   }
   namespaces(): string[] {
     return this.#changes.namespaces().map(({ name }) => name);
@@ -203,7 +265,7 @@ export class SqliteWriter implements IndexWriter {
       .map((sealed) => openReplacement(sealed, seal, id));
   }
 
-  commit(batch: IndexBatch): Promise<IndexCommit> {
+  commit(batch: IndexBatch & KeepBatch): Promise<IndexCommit> {
     if (this.#closing) return Promise.reject(closedError("index.commit"));
     return this.#rounds.commit(batch);
   }
@@ -260,6 +322,11 @@ export class SqliteWriter implements IndexWriter {
       this.#options.report(toCacheError(error, "index.close")); // uses are only hints
     }
     this.#closeAudit();
+    try {
+      if (!this.#rounds.behind && !this.#damaged) this.#summaries.save();
+    } catch (error) {
+      this.#options.report(toCacheError(error, "index.close")); // they can be made anew
+    }
     try {
       if (!this.#rounds.behind && !this.#damaged && !this.check.due) {
         translated("index.close", () => setTrust(this.#db, "clean"));

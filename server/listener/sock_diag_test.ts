@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { openKernel } from "./kernel.ts";
 import { parseSockets } from "./proc_net.ts";
+import type { PortSockets } from "./proc_net.ts";
 import { DIAG_SYMBOLS, SockDiag } from "./sock_diag.ts";
 import type { DiagCalls } from "./sock_diag.ts";
 
@@ -25,18 +27,25 @@ Deno.test(
       stack.use(await Deno.connect({ hostname: to, port: other.addr.port }));
       stack.use(await other.accept());
       const local = { hostname, port: server.addr.port };
-      let found = diag.sockets(local);
-      // The kernel's table moves while it is read: other processes open and close theirs.
-      for (let look = 0; look < 20 && found?.connections.length !== 290; look++) {
-        found = diag.sockets(local);
-      }
-      assert.equal(found?.connections.length, 290, hostname);
-      assert.equal(found?.listening.length, 1);
       const table = hostname.includes(":") ? "tcp6" : "tcp";
-      const told = parseSockets(Deno.readTextFileSync(`/proc/self/net/${table}`), local);
       const byInode = (a: { inode: number }, b: { inode: number }) => a.inode - b.inode;
-      assert.deepEqual([...found!.connections].sort(byInode), [...told.connections].sort(byInode));
-      assert.deepEqual(found!.listening, told.listening);
+      const sorted = (sockets: PortSockets | undefined): PortSockets => ({
+        connections: [...sockets?.connections ?? []].sort(byInode),
+        listening: sockets?.listening ?? [],
+      });
+      const look = (): Record<"found" | "told", PortSockets> => ({
+        found: sorted(diag.sockets(local)),
+        told: sorted(parseSockets(Deno.readTextFileSync(`/proc/self/net/${table}`), local)),
+      });
+      let both = look();
+      // The kernel's table moves while it is read, by either way: other processes open and close
+      // theirs. Each time both are read anew, and it is the pair that has to be right.
+      const isWhole = () =>
+        both.found.connections.length === 290 && isDeepStrictEqual(both.found, both.told);
+      for (let n = 0; n < 50 && !isWhole(); n++) both = look();
+      assert.equal(both.found.connections.length, 290, hostname);
+      assert.equal(both.found.listening.length, 1);
+      assert.deepEqual(both.found, both.told);
     }
     libc.symbols.close(diag.descriptor);
     libc.close();

@@ -6,6 +6,7 @@ import { BATCH_ROUTES } from "./blob_batches.ts";
 import { BLOB_ROUTES } from "./blobs.ts";
 import { ENTRY_ROUTES } from "./entries.ts";
 import { INFO_ROUTES } from "./info.ts";
+import { PIN_ROUTES } from "./pins.ts";
 import { PROBE_ROUTES } from "./probe.ts";
 import { INSIGHT_ROUTES } from "./insight.ts";
 import { SERVER_ROUTES } from "./server_facts.ts";
@@ -18,6 +19,7 @@ export const NATIVE_ROUTES: readonly Route[] = [
   ...ENTRY_ROUTES,
   ...INFO_ROUTES,
   ...INSIGHT_ROUTES,
+  ...PIN_ROUTES,
   ...SERVER_ROUTES,
   ...PROBE_ROUTES,
   ...TOKEN_ROUTES,
@@ -28,6 +30,8 @@ interface Shape {
   readonly route: Route;
   /** Segments behind `/v1/`, `undefined` where one may be anything. */
   readonly parts: readonly (string | undefined)[];
+  /** Where the first of those stands; -1 without one. */
+  readonly at: number;
   /** Whether the last part takes all that is left. */
   readonly open: boolean;
 }
@@ -38,27 +42,46 @@ for (const route of NATIVE_ROUTES) {
   const [first = "", ...rest] = route.pattern.slice(1).split("/").filter((part) => part !== "v1");
   const parts = rest.map((part) => part.startsWith("{") ? undefined : part);
   const shapes = SHAPES.get(first) ?? [];
-  shapes.push({ route, parts, open: route.pattern.endsWith("{key}") });
-  shapes.sort((a, b) => a.parts.indexOf(undefined) - b.parts.indexOf(undefined));
+  const at = parts.indexOf(undefined);
+  shapes.push({ route, parts, at, open: route.pattern.endsWith("{key}") });
+  shapes.sort((a, b) => a.at - b.at);
   SHAPES.set(first, shapes);
 }
 
 /** The native route of a path; `undefined` if it is none. */
 export function matchNative({ tool, segments }: ParsedPath): Match | undefined {
   if (tool === "v1") {
-    const [first, ...rest] = segments;
-    return first === undefined ? undefined : matchShape(first, rest);
+    const first = segments[0];
+    return first === undefined ? undefined : matchShape(first, segments, 1);
   }
-  return tool === "healthz" || tool === "metrics" ? matchShape(tool, segments) : undefined;
+  return tool === "healthz" || tool === "metrics" ? matchShape(tool, segments, 0) : undefined;
 }
 
-function matchShape(first: string, rest: readonly string[]): Match | undefined {
-  for (const { route, parts, open } of SHAPES.get(first) ?? []) {
-    if (open ? rest.length < parts.length : rest.length !== parts.length) continue;
-    if (!parts.every((part, i) => part === undefined || part === rest[i])) continue;
-    const at = parts.indexOf(undefined);
-    const subject = at < 0 ? "" : open ? rest.slice(at).join("/") : rest[at] ?? "";
+/** `from`: the first segment that belongs to the shape's parts. */
+function matchShape(first: string, segments: readonly string[], from: number): Match | undefined {
+  const shapes = SHAPES.get(first);
+  if (!shapes) return undefined;
+  for (const { route, parts, at, open } of shapes) {
+    const count = segments.length - from;
+    if (open ? count < parts.length : count !== parts.length) continue;
+    if (!fits(parts, segments, from)) continue;
+    const subject = at < 0
+      ? ""
+      : open && count > parts.length
+      ? segments.slice(from + at).join("/")
+      : segments[from + at] ?? "";
     return { route, subject };
   }
   return undefined;
+}
+
+function fits(
+  parts: readonly (string | undefined)[],
+  segments: readonly string[],
+  from: number,
+): boolean {
+  for (let n = 0; n < parts.length; n++) {
+    if (parts[n] !== undefined && parts[n] !== segments[from + n]) return false;
+  }
+  return true;
 }

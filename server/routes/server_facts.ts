@@ -50,6 +50,10 @@ export const SERVER_ROUTES: readonly Route[] = [
 async function stats({ deps, principal }: Exchange): Promise<Answer> {
   const { counters, cache, version, uptimeSeconds } = deps;
   const totals = await cache.totals();
+  const { namespaces, pinned } = await deps.room();
+  const mine = ({ namespace }: { readonly namespace: string }) =>
+    mayMeasure(principal) || principal.namespaces.includes("*") ||
+    principal.namespaces.includes(namespace);
   const answer: Stats = {
     ...totals,
     chunks: blurred(totals.chunks, principal),
@@ -63,6 +67,8 @@ async function stats({ deps, principal }: Exchange): Promise<Answer> {
     masked: counters.masked(),
     // Found by this process, or before it and still there.
     quarantined: Math.max(counters.get("quarantined"), totals.quarantined ?? 0),
+    namespaces: namespaces.filter(mine),
+    pinned,
     ...(mayMeasure(principal) ? { disk: deps.disk?.(), scrub: deps.scrub?.() } : {}),
   };
   return jsonAnswer(answer);

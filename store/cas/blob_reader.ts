@@ -63,7 +63,10 @@ export class BlobReader implements BodyReader {
     this.#sums = new SumCheck(world, recipe, options.range);
   }
 
-  /** Reads the first block, which the next `read` hands out; tells whether there is one. */
+  /**
+   * Reads the first block, which the next `read` hands out; tells whether there is one. The caller
+   * has waited for its turn.
+   */
   async begin(): Promise<boolean> {
     this.#first = await this.#next();
     return this.#first !== undefined;
@@ -74,7 +77,10 @@ export class BlobReader implements BodyReader {
   read(): Bytes | undefined | Promise<Bytes | undefined> {
     const first = this.#first;
     this.#first = undefined;
-    return first ?? this.#next();
+    if (first) return first;
+    this.#giveBack();
+    const turn = this.#world.blocks.turns.take();
+    return turn ? turn.then(() => this.#next()) : this.#next();
   }
   close(): void {
     if (this.#closed) return;
@@ -88,7 +94,7 @@ export class BlobReader implements BodyReader {
   }
 
   async #next(): Promise<Bytes | undefined> {
-    this.#giveBack();
+    if (this.#closed) return undefined;
     if (!this.#batch || this.#group === this.#batch.groups.length) {
       this.#endBatch();
       const { value: entries } = await this.#batches.next();

@@ -4,7 +4,12 @@ import type { LentParts } from "../../core/bytes.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { digestOf } from "../../core/digest.ts";
 import { bytesSource } from "../../core/bytes.ts";
-import { DOWNLOAD_HELD_BYTES, READ_BLOCK_BYTES } from "../../core/limits.ts";
+import {
+  BEGIN_READS,
+  DOWNLOAD_HELD_BYTES,
+  READ_BLOCK_BYTES,
+  READS_PER_TURN,
+} from "../../core/limits.ts";
 import { rejectsKind } from "../../test/suites/object_store_asks.ts";
 import { seededRandom } from "../../test/helpers/random.ts";
 import { Blocks } from "./blocks.ts";
@@ -145,4 +150,44 @@ Deno.test("in a crowd parts are smaller, and the bytes the same", async () => {
   assert.ok(equalBytes(first, LONG.subarray(0, first.length)));
   const rest = await drain(parts);
   assert.ok(equalBytes(rest, LONG.subarray(LONG.length - rest.length)));
+});
+
+Deno.test("downloads that begin together let others have the thread between them", async () => {
+  const { lend, leftovers } = await open();
+  let others = 0;
+  let over = false;
+  const other = () => {
+    if (over) return;
+    others++;
+    setImmediate(other);
+  };
+  other();
+  const count = 20;
+  const begun = await Promise.all(Array.from({ length: count }, () => lend()));
+  assert.ok(others >= count * BEGIN_READS / READS_PER_TURN - 1, `${others} turns for others`);
+  const before = others;
+  const all = await Promise.all(begun.map(drain));
+  over = true;
+  for (const bytes of all) assert.ok(equalBytes(bytes, LONG));
+  const blocks = Math.floor(LONG.length / READ_BLOCK_BYTES) - 1;
+  const turns = others - before;
+  assert.ok(turns >= blocks * count / READS_PER_TURN - 1, `${turns} turns for others`);
+  assert.deepEqual(leftovers(), [0, 0, 0]);
+});
+
+Deno.test("a download that is given up while it waits for its turn reads nothing more", async () => {
+  const { lend, leftovers, read } = await open();
+  const parts = await lend();
+  const crowd = await Promise.all(Array.from({ length: READS_PER_TURN }, () => lend()));
+  for (const one of [parts, ...crowd]) await one.read();
+  await new Promise((resolve) => setImmediate(resolve));
+  const others = crowd.map((one) => one.read());
+  const before = read();
+  const late = parts.read();
+  parts.close();
+  assert.ok(await late === undefined, "it gets no bytes");
+  assert.equal(read(), before);
+  await Promise.all(others);
+  for (const one of crowd) one.close();
+  assert.deepEqual(leftovers(), [0, 0, 0]);
 });

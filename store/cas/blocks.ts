@@ -11,6 +11,7 @@ import {
   READ_BLOCK_BYTES,
   READ_BLOCKS_BYTES,
 } from "../../core/limits.ts";
+import { ReadTurns } from "./read_turns.ts";
 
 /** Checked bytes that several readers may have. */
 export class Block {
@@ -60,6 +61,8 @@ export interface BlocksOptions {
 
 /** The blocks of one thread. */
 export class Blocks {
+  /** When blocks may be read. */
+  readonly turns = new ReadTurns();
   readonly #limit: number;
   readonly #losses: () => number;
   readonly #held: () => number;

@@ -25,6 +25,28 @@ export async function readRecipe(
   return right ? recipe : undefined;
 }
 
+/** Every record that a blob needs; `undefined` if one that names others is not here. */
+export async function recordsOfBlob(
+  chunks: ChunkSource,
+  blob: BlobRef,
+): Promise<{ kind: "chunk" | "recipe"; id: Bytes }[] | undefined> {
+  if (blob.size === 0) return [];
+  const id = idOf(blob.digest);
+  if (isOneChunk(blob)) return [{ kind: "chunk", id }];
+  const recipe = await readRecipe(chunks, blob);
+  if (!recipe) return undefined;
+  const chunk = (entry: { readonly id: Bytes }) => ({ kind: "chunk" as const, id: entry.id });
+  if (recipe.level === 1) return [{ kind: "recipe", id }, ...recipe.entries.map(chunk)];
+  const records: { kind: "chunk" | "recipe"; id: Bytes }[] = [{ kind: "recipe", id }];
+  for (const entry of recipe.entries) {
+    const body = await chunks.read("recipe", entry.id);
+    const part = body && unlessCorrupt(() => decodePart(body, entry.length));
+    if (!part) return undefined;
+    records.push({ kind: "recipe", id: entry.id }, ...part.map(chunk));
+  }
+  return records;
+}
+
 /** Answers for one thread; what was found whole is remembered until something is lost. */
 export class Presence {
   readonly #chunks: ChunkSource;

@@ -8,7 +8,7 @@ import type { Bytes } from "../../core/digest.ts";
 import { digestOf } from "../../core/digest.ts";
 import type { BlobRef } from "../../core/entry.ts";
 import { isKind } from "../../core/errors.ts";
-import { SMALL_BODY_BYTES } from "../../core/limits.ts";
+import { BEGIN_READS, SMALL_BODY_BYTES } from "../../core/limits.ts";
 import { resolveRange } from "../object_range.ts";
 import { pullBody } from "../pull_body.ts";
 import { BlobReader, chunksOf, SumCheck } from "./blob_reader.ts";
@@ -36,6 +36,11 @@ export async function readBlob(
     const { start, end } = resolveRange(range, blob.size);
     return bytesBody(bytes.subarray(start, end), blob.size);
   }
+  const turn = world.blocks.turns.take(BEGIN_READS);
+  // Those who read it already keep for us what we are about to ask for.
+  using _coming = turn && world.blocks.join(blob.digest);
+  await turn;
+  throwIfAborted(signal);
   const recipe = await readRecipe(world.chunks, blob, { signal });
   throwIfAborted(signal);
   if (!recipe) return undefined;

@@ -56,7 +56,10 @@ export async function receive(source: ByteSource, options: ReceiveOptions): Prom
   const intake = new Intake(options, source.size);
   const opened = openedOnce(source);
   try {
-    await drain(opened, (part) => intake.add(part), drainOptions(options));
+    await drain(opened, async (part) => {
+      await intake.add(part);
+      if (source.handsOver) part.buffer.transfer(0);
+    }, drainOptions(options));
     const received = await intake.finish();
     throwIfAborted(options.signal);
     return received;
@@ -186,6 +189,7 @@ class LargeBlob {
   }
   async finish(digest: Digest): Promise<CommitBatch> {
     for (const chunk of this.#chunker.flush()) await this.#addChunk(chunk);
+    this.#chunker.giveUp();
     const { root, parts } = this.#recipe.finish(digest);
     for (const { id, body } of parts) await this.#runs.add({ kind: "recipe", id, body });
     const id = chunkIdOf(digestBytes(digest));
@@ -193,6 +197,7 @@ class LargeBlob {
     return await this.#runs.finish();
   }
   async abort(): Promise<void> {
+    this.#chunker.giveUp();
     await this.#runs.abort();
   }
   async #addChunk(body: Bytes): Promise<void> {

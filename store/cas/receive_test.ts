@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { bytesSource, streamSource } from "../../core/bytes.ts";
 import type { ByteSource } from "../../core/bytes.ts";
+import type { Bytes } from "../../core/digest.ts";
 import { digestOf } from "../../core/digest.ts";
 import { MAX_CHUNK_BYTES } from "../../core/limits.ts";
 import { inParts, MIB, noise } from "../../test/suites/blob_store_asks.ts";
@@ -76,4 +77,29 @@ Deno.test("receive() makes a CacheError of what a source throws", async () => {
   const bad = badSource(noise(3 * MIB), { throws: new TypeError("body broke") });
   await rejectsKind(receiveInto(port, bad), "internal");
   assert.deepEqual([port.leftovers(), port.names()], [[], []]);
+});
+
+/** Parts that say whether their memory went back. */
+function watched(size: number, handsOver?: boolean) {
+  const parts: Bytes[] = [];
+  const bytes = noise(size);
+  for (let at = 0; at < size; at += 60_000) parts.push(bytes.slice(at, at + 60_000));
+  const source = {
+    ...streamSource(ReadableStream.from(parts)),
+    ...(handsOver ? { handsOver } : {}),
+  };
+  const gone = () => parts.filter((part) => part.length === 0).length;
+  return { bytes, parts, source, gone };
+}
+
+Deno.test("receive() gives the memory of parts back where they are handed over, and only there", async () => {
+  for (const size of [200_000, 3 * MIB]) {
+    const kept = watched(size);
+    const { blob } = await receiveInto(new MemoryChunkStore(), kept.source);
+    assert.deepEqual([blob.digest, kept.gone()], [digestOf(kept.bytes), 0]);
+    const given = watched(size, true);
+    const received = await receiveInto(new MemoryChunkStore(), given.source);
+    assert.equal(received.blob.digest, digestOf(given.bytes));
+    assert.equal(given.gone(), given.parts.length);
+  }
 });

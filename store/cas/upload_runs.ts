@@ -43,6 +43,9 @@ export class UploadRuns {
   }
   /** Ends the upload; what only it needed is dropped. */
   async abort(): Promise<void> {
+    // They were handed over, and have not left: the collector would let them wait. What is no chunk
+    // may stand in memory that it shares.
+    for (const { kind, body } of this.#run) if (kind === "chunk") body.buffer.transfer(0);
     this.#run = [];
     await Promise.all(this.#appends);
     if (this.#begun) await this.#port.abort(this.#upload);

@@ -141,3 +141,15 @@ Deno.test("UploadRuns.abort() says nothing to a writer that never heard of it", 
   await runs.abort();
   assert.deepEqual(log, []);
 });
+
+Deno.test("UploadRuns.abort() gives chunks back that have not left, and nothing else", async () => {
+  const { runs, waiting } = slowPort();
+  const sent = record(1024 * KIB);
+  const held = record(KIB);
+  const recipe: DataRecord = { ...record(KIB), kind: "recipe" };
+  for (const one of [sent, held, recipe]) await runs.add(one);
+  const aborted = runs.abort();
+  waiting[0]!.resolve();
+  await aborted;
+  assert.deepEqual([sent, held, recipe].map(({ body }) => body.length), [1024 * KIB, 0, KIB]);
+});

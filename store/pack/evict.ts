@@ -2,7 +2,7 @@
 import { dropSegment } from "./drop.ts";
 import { CacheError } from "../../core/errors.ts";
 import type { Evictable } from "../../core/policy.ts";
-import { moveForward } from "./move.ts";
+import { moveForward, recordsOf } from "./move.ts";
 import type { Movable } from "./move.ts";
 import type { Pack } from "./pack.ts";
 import { recordBytes } from "./places.ts";
@@ -15,22 +15,36 @@ import { flushTouches } from "./touches.ts";
 const HOT_SHARE = 0.5;
 /** Candidates that are passed over because more of them is hot; then the coldest goes anyhow. */
 const MAX_PASSED_OVER = 8;
-/** A victim of which open uploads need more than this is left alone. */
+/** A victim of which open uploads and pins need more than this is left alone. */
 const HELD_SHARE = 0.5;
+/** The same where pins leave no other: moving nine parts to free one is better than no room. */
+const PINNED_SHARE = 0.9;
+/** Held records from which on it costs less to look at the rows of the segment. */
+const MANY_HELD = 1000;
 
 /** Takes one data pack away; tells whether there was one. Runs as a job. */
 export async function evictOne(pack: Pack): Promise<boolean> {
   pack.fault("evict.begin");
   flushTouches(pack);
   const hot: { segment: SegmentRow; reason: string }[] = [];
+  const pinned: { segment: SegmentRow; reason: string }[] = [];
   for (const { pack: { number }, reason } of nextToGo(pack)) {
     const segment = pack.tables.segment(number);
-    if (!segment || heldBytes(pack, segment) > segment.size * HELD_SHARE) continue;
+    if (!segment) continue;
+    const held = heldBytes(pack, segment);
+    if (held > segment.size * HELD_SHARE) {
+      const worth = pack.pins.size > 0 && held <= segment.size * PINNED_SHARE;
+      if (worth) pinned.push({ segment, reason });
+      continue;
+    }
     if (hot.length < MAX_PASSED_OVER && isHot(pack, segment)) hot.push({ segment, reason });
     else if (await evict(pack, segment, reason)) return true;
   }
   for (const { segment, reason } of hot) {
     if (await evict(pack, segment, `${reason}, and others are hotter`)) return true;
+  }
+  for (const { segment, reason } of pinned) {
+    if (await evict(pack, segment, `${reason}, and of others more is pinned`)) return true;
   }
   return false;
 }
@@ -83,6 +97,14 @@ async function keepNeeded(pack: Pack, segment: SegmentRow): Promise<number | und
 /** What open uploads rely on in a segment; looks at what they hold, not at the whole segment. */
 function heldRecords(pack: Pack, segment: SegmentRow): Movable[] {
   const found: Movable[] = [];
+  if (pack.holdings.size > MANY_HELD) {
+    const { rows, pending } = recordsOf(pack, segment);
+    const held = rows.filter(({ kind, id }) => {
+      const state = pack.holdings.get(kind, id)?.state;
+      return state !== undefined && state !== "pending";
+    });
+    return [...held, ...pending].sort((a, b) => a.offset - b.offset);
+  }
   for (const holding of pack.holdings.all()) {
     if (holding.state === "pending" && !holding.waitsIn(segment.number)) continue;
     const { kind, id } = holding;

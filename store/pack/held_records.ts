@@ -159,8 +159,12 @@ export class HeldRecords {
     this.#free = NONE;
     this.#heads = new Int32Array(capacity).fill(NONE);
     this.#next = new Int32Array(capacity);
-    const copy = <T extends Uint8Array | Uint32Array | Float64Array>(from: T, to: T): T => {
+    const copy = <T extends Bytes | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(
+      from: T,
+      to: T,
+    ): T => {
       to.set(from.subarray(0, Math.min(to.length, from.length)));
+      from.buffer.transfer(0); // megabytes that would wait for the collector
       return to;
     };
     this.#ids = copy(this.#ids, new Uint8Array(capacity * ID_BYTES));

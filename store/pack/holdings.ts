@@ -94,7 +94,7 @@ export class Holdings {
   }
 
   /** Lets an upload hold a record. `hasRow` is asked only if nobody holds it yet. */
-  hold(upload: Upload, { kind, id }: DataRecord, hasRow: () => boolean): void {
+  hold(upload: Upload, { kind, id }: Pick<DataRecord, "kind" | "id">, hasRow: () => boolean): void {
     const row = this.#records.find(kind, id) ??
       this.#records.add(kind, id, hasRow() ? "kept" : "new");
     if (upload.rows.has(row)) return;

@@ -114,6 +114,7 @@ async function assemble(
     files,
     unchecked,
     holdings: new Holdings(),
+    pins: new Map(),
     touches: new Map(),
     jobs: new Jobs(),
     active: {} as Record<SegmentKind, ActiveSegment>,

@@ -10,7 +10,7 @@ import type { SegmentIdentity } from "./active.ts";
 import type { Measured } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import type { FaultPoint } from "./faults.ts";
-import type { Holdings } from "./holdings.ts";
+import type { Holdings, Upload } from "./holdings.ts";
 import type { Jobs } from "./jobs.ts";
 import type { PackEvent, PackWriterOptions } from "./options.ts";
 import type { Place } from "./places.ts";
@@ -28,6 +28,8 @@ export interface Pack {
   /** Whether the tables have still to be checked, see {@linkcode lateCheck}. */
   unchecked: boolean;
   readonly holdings: Holdings;
+  /** What is pinned, by a name that the caller gave: held like what an open upload needs. */
+  readonly pins: Map<string, Upload>;
   readonly touches: Touches;
   readonly jobs: Jobs;
   readonly active: Record<SegmentKind, ActiveSegment>;

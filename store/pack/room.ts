@@ -106,7 +106,9 @@ function noRoom(pack: Pack, bytes: number): CacheError {
     "quota_exceeded",
     `Cannot store ${formatSize(bytes)}: the store has ${formatSize(used)} of ${
       formatSize(maxSize ?? 0)
-    } and nothing more can be evicted`,
+    } and nothing more can be evicted${
+      pack.pins.size > 0 ? `, ${pack.pins.size} entries are pinned` : ""
+    }`,
     { operation: "pack.room", context: { bytes, used, limit: maxSize ?? 0 } },
   );
 }

@@ -7,6 +7,7 @@ import type { Bytes } from "../../core/digest.ts";
 import type { KnownBlobsWriter } from "../../core/known_blobs.ts";
 import type { OpenRows } from "../../core/rows_behind.ts";
 import { eachIn } from "../../core/id_pages.ts";
+import { IdRun } from "./id_run.ts";
 import type { PackFacts } from "../../core/policy.ts";
 import type { DataKind } from "../../core/record.ts";
 import { KIND_NUMBER } from "../../core/record.ts";
@@ -67,6 +68,8 @@ export class Tables {
   /** Told of chunks that come and go, as soon as a transaction holds. */
   known: KnownBlobsWriter | undefined;
   readonly #toTell: ((known: KnownBlobsWriter) => void)[] = [];
+  /** Chunks that came, as long as nothing else is to be told behind them. */
+  #came: { readonly ids: IdRun; readonly tell: (known: KnownBlobsWriter) => void } | undefined;
 
   constructor(db: DatabaseSync) {
     this.db = db;
@@ -113,6 +116,7 @@ export class Tables {
       throw error;
     } finally {
       this.#toTell.length = 0;
+      this.#came = undefined;
       this.#inside = false;
       if (options.durable) this.db.exec("PRAGMA synchronous = NORMAL");
     }
@@ -179,9 +183,19 @@ export class Tables {
     if (this.openRows) this.#open.push(record);
     this.#count(record, 1);
     this.#shift(segment, recordBytes(record), 1, used);
-    if (this.known && kind === "chunk") this.#toTell.push((known) => known.locate(id));
+    if (this.known && kind === "chunk") this.#tellCame(id);
     if (this.#totals.quarantined > 0) this.#heal(number, id);
     return true;
+  }
+
+  #tellCame(id: Uint8Array): void {
+    if (!this.#came || this.#toTell.at(-1) !== this.#came.tell) {
+      const ids = new IdRun();
+      const tell = (known: KnownBlobsWriter) => ids.each((one) => known.locate(one));
+      this.#came = { ids, tell };
+      this.#toTell.push(tell);
+    }
+    this.#came.ids.add(id);
   }
 
   /** Lets a record stand elsewhere, if it still stands at `from`; tells whether it did. */

@@ -10,7 +10,8 @@ const STEP_BYTES = 1024 * 1024;
 
 /**
  * Whether there is a sector in `[offset, offset + length)`, or the part of one that begins or ends
- * there, that was never written: it reads as zeros. A disk writes the sectors of one write in any
+ * there, that was never written: it reads as zeros. Where a record should begin a few zeros tell as
+ * much as many, since its first bytes are none. A disk writes the sectors of one write in any
  * order, so such a gap may stand before whole records; none of that was ever acknowledged, since
  * every write is made durable before the next one.
  */
@@ -26,7 +27,9 @@ export function hasUnwrittenSector(
     for (let from = at; from < until;) {
       const next = Math.min(until, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
       const part = bytes.subarray(from - at, next - at);
-      if (part.length >= FEW_BYTES && part.every((byte) => byte === 0)) return true;
+      if ((part.length >= FEW_BYTES || from === offset) && part.every((byte) => byte === 0)) {
+        return true;
+      }
       from = next;
     }
     at = until;

@@ -23,6 +23,8 @@ import { openPack } from "./open.ts";
 import type { PackWriterOptions } from "./options.ts";
 import { reportFailure, roll } from "./pack.ts";
 import type { Pack } from "./pack.ts";
+import { pinRecords, unpinRecords } from "./pins.ts";
+import type { PinnedRecord } from "./pins.ts";
 import { openPackReader } from "./reader.ts";
 import type { SharedStore } from "./reader_options.ts";
 import { checkRoom, hasRoom, makeRoom, makeRoomAhead, neededBytes } from "./room.ts";
@@ -59,6 +61,14 @@ export interface PackWriter extends AsyncDisposable {
   commitRecords(upload: string | undefined, records: readonly DataRecord[]): Promise<void>;
   /** Ends an upload and lets go what only it held. Safe for an unknown one. */
   abort(upload: string): Promise<void>;
+  /**
+   * Holds these records under a name: nothing evicts them until {@linkcode unpin}. Instead of what
+   * the name held before. Tells whether all are here; if not, nothing has changed. In memory alone.
+   */
+  pin(name: string, records: readonly PinnedRecord[]): boolean;
+  unpin(name: string): void;
+  /** When a record was used last, milliseconds since 1970; `undefined` if it is not here. */
+  usedAt(kind: DataKind, id: Bytes): number | undefined;
   /** Notes uses at `at` (milliseconds since 1970); written within a second, never waits. */
   touch(kind: DataKind, ids: readonly Bytes[], at: number): void;
   readonly log: LogPort;
@@ -168,6 +178,17 @@ class Writer implements PackWriter {
   async abort(name: string): Promise<void> {
     const upload = this.#pack.holdings.find(name);
     if (upload) this.#pack.holdings.end(upload);
+  }
+
+  pin(name: string, records: readonly PinnedRecord[]): boolean {
+    return pinRecords(this.#pack, name, records);
+  }
+  unpin(name: string): void {
+    unpinRecords(this.#pack, name);
+  }
+  usedAt(kind: DataKind, id: Bytes): number | undefined {
+    const row = this.#pack.tables.find(kind, id);
+    return row && row.used * 1000;
   }
 
   touch(kind: DataKind, ids: readonly Bytes[], at: number): void {

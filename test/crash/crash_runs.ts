@@ -1,33 +1,21 @@
 /** Kills workers and cuts their power, round after round on the same store. */
+import type { Durability } from "../../store/pack/options.ts";
+import { randomOf } from "../helpers/random.ts";
 import type { SeededRandom } from "../helpers/random.ts";
 import { fromFileUrl } from "../helpers/paths.ts";
 import { checkStore } from "./check_store.ts";
 import type { Checked } from "./check_store.ts";
+import { DurableMoment } from "./durable_moment.ts";
 import { DiskModel } from "./disk_model.ts";
 import { readFolder, writeFolder } from "./folder_image.ts";
 import { History } from "./history.ts";
 import { readRecord, recorderEnv, saidIn } from "./record.ts";
 import type { Call, KillPoint } from "./record.ts";
 import { serveLife } from "./serve_life.ts";
+import { addChecked } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 
 const WORKER = fromFileUrl("../crash/crash_work.ts");
-
-/** What some runs did, added up. */
-export interface Tally {
-  kills: number;
-  cuts: number;
-  /** Kills by the call that was met. */
-  readonly points: Map<string, number>;
-  acknowledged: number;
-  compared: number;
-  torn: number;
-  gone: number;
-}
-
-/** An empty tally. */
-export function emptyTally(): Tally {
-  return { kills: 0, cuts: 0, points: new Map(), acknowledged: 0, compared: 0, torn: 0, gone: 0 };
-}
 
 /** Options of {@linkcode CrashedStore}. */
 export interface CrashedStoreOptions {
@@ -36,7 +24,11 @@ export interface CrashedStoreOptions {
   readonly maxSize: number;
   /** Whether that is too little for what is written. */
   readonly evicts: boolean;
-  readonly random: SeededRandom;
+  /** How its workers write. A server is always strict. Default: `strict`. */
+  readonly durability?: Durability;
+  /** With the store's name and the number of a life it says all that is drawn at random. */
+  readonly seed: number;
+  readonly name: string;
 }
 
 /** One store over several lives. */
@@ -46,6 +38,8 @@ export class CrashedStore {
   readonly #options: CrashedStoreOptions;
   #history = new History();
   #model = new DiskModel();
+  #lives = 0;
+  readonly #durable = new DurableMoment();
 
   /** `folder` is empty and is filled with the store, a record, and stores after power cuts. */
   constructor(folder: string, options: CrashedStoreOptions) {
@@ -62,15 +56,11 @@ export class CrashedStore {
   /** Runs a worker until it is killed or at its end; tells the calls it made. */
   async work(kill: KillPoint | undefined): Promise<Call[]> {
     return await this.#recorded(kill, async (env) => {
-      const { random, maxSize } = this.#options;
-      const args = ["run", "-A", "--no-check", WORKER, this.dir];
+      const { maxSize, durability = "strict" } = this.#options;
+      const seed = this.#random("work").integer(0, 2 ** 31);
+      const args = [this.dir, `${seed}`, `${this.#history.lastId + 1}`, `${maxSize}`, durability];
       const command = new Deno.Command(Deno.execPath(), {
-        args: [
-          ...args,
-          `${random.integer(0, 2 ** 31)}`,
-          `${this.#history.lastId + 1}`,
-          `${maxSize}`,
-        ],
+        args: ["run", "-A", "--no-check", WORKER, ...args],
         env,
         stdout: "null",
         stderr: "piped",
@@ -83,9 +73,16 @@ export class CrashedStore {
 
   /** The same with a whole server that is written to over HTTP; its history is heard at once. */
   async serve(kill: KillPoint | undefined): Promise<Call[]> {
-    const { random, maxSize } = this.#options;
+    const { maxSize } = this.#options;
+    const random = (writer: number) => this.#random(`writer ${writer}`);
     const life = { dir: this.dir, maxSize, random };
     return await this.#recorded(kill, (env) => serveLife({ ...life, env }, this.#history));
+  }
+
+  /** A sequence of its own for each purpose: no one of them shifts another. */
+  #random(purpose: string): SeededRandom {
+    const { seed, name } = this.#options;
+    return randomOf(seed, `${name} life ${this.#lives} ${purpose}`);
   }
 
   async #recorded(
@@ -117,7 +114,9 @@ export class CrashedStore {
     },
   ): Promise<Call[]> {
     const { tally, cuts, thorough } = options;
-    const { random } = this.#options;
+    this.#lives++;
+    const random = this.#random("cuts");
+    const relaxed = this.#options.durability === "relaxed";
     const known = this.#history.acknowledged;
     const calls = options.serves ? await this.serve(kill) : await this.work(kill);
     const last = calls.at(-1);
@@ -140,15 +139,21 @@ export class CrashedStore {
         const cut = `${this.#scratch}/cut`;
         await writeFolder(cut, this.#model.cut(random));
         tally.cuts++;
-        add(tally, await this.#check(cut, history, thorough));
+        const until = relaxed ? this.#durable.ms : undefined;
+        if (until !== undefined) tally.risked += history.acknowledgedAfter(until);
+        addChecked(tally, await this.#check(cut, history, { thorough, until }));
       }
-      if (call) this.#model.apply(call);
+      if (!call) continue;
+      this.#model.apply(call);
+      this.#durable.hear(call);
     }
     this.#history.hear(lines);
     tally.acknowledged += this.#history.acknowledged - known;
     // Now and then the next life begins with what this one left, so that a recovery is killed too.
     if (options.goOn) return calls;
-    add(tally, await this.#check(this.dir, this.#history, thorough));
+    // What a process wrote outlives its kill, synced or not: here relaxed durability loses nothing.
+    addChecked(tally, await this.#check(this.dir, this.#history, { thorough }));
+    this.#durable.settle(calls);
     this.#model = new DiskModel(await readFolder(this.dir));
     return calls;
   }
@@ -165,16 +170,14 @@ export class CrashedStore {
     this.#model = new DiskModel(await readFolder(this.dir));
   }
 
-  #check(dir: string, history: History, thorough: boolean): Promise<Checked> {
+  #check(
+    dir: string,
+    history: History,
+    how: { thorough: boolean; until?: number | undefined },
+  ): Promise<Checked> {
     const { maxSize, evicts } = this.#options;
-    return checkStore(dir, history, { maxSize, evicts, thorough });
+    return checkStore(dir, history, { maxSize, evicts, ...how });
   }
-}
-
-function add(tally: Tally, checked: Checked): void {
-  tally.compared += checked.compared;
-  tally.torn += checked.torn;
-  tally.gone += checked.gone;
 }
 
 /** A call by what it is and on what, such as `write active/*.seg`. */

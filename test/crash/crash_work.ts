@@ -1,28 +1,43 @@
 /**
- * A store under work, for a recorder that kills it: `<dir> <seed> <first id> <max size>`. Says
+ * A store under work, for a recorder that kills it: `<dir> <seed> <first id> <max size> <durability>`. Says
  * `try <id> ...` before and `ok <id> ...` after each change, at once; what is between the two when
  * it dies may have happened or not.
  */
 import { openEngine } from "../../app/compose.ts";
 import { bytesSource } from "../../core/bytes.ts";
 import { systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { EntryDraft } from "../../core/entry.ts";
-import { seededRandom } from "../helpers/random.ts";
+import type { Durability } from "../../store/pack/options.ts";
+import { randomOf, seedProcess } from "../helpers/random.ts";
 import { ADMIN_RIGHTS, bodyOf, CLOCK_STEP_MS, keyOf } from "./work_items.ts";
 
-const [dir, seed, firstId, maxSize] = Deno.args as [string, string, string, string];
+const [dir, seed, firstId, maxSize, durability] = Deno.args as [
+  string,
+  string,
+  string,
+  string,
+  Durability,
+];
 const encoder = new TextEncoder();
 const say = (line: string) => void Deno.stdout.writeSync(encoder.encode(`${line}\n`));
-Deno.env.set("VITTE_WORK_SEED", seed);
-console.info = () => {};
-const random = seededRandom("VITTE_WORK_SEED");
+seedProcess(Number(seed));
+const random = randomOf(Number(seed));
+/** So much shorter is every sleep. */
+const SLEEP_FASTER = 100;
 let id = Number(firstId);
 // Each round is an hour later than the one before, so that a collection finds something old enough.
 const later = id * CLOCK_STEP_MS;
-const clock = { ...systemClock, now: () => systemClock.now() + later };
+const clock: Clock = {
+  ...systemClock,
+  now: () => systemClock.now() + later,
+  // So that a life of a fifth of a second has several syncs of relaxed durability.
+  sleep: (ms, signal) => systemClock.sleep(ms / SLEEP_FASTER, signal),
+};
 
 const engine = await openEngine(dir, {
   clock,
+  durability,
   maxSize: Number(maxSize),
   report: (line) => say(`log ${line}`),
 });

@@ -44,7 +44,9 @@ class Inode {
     if (how === "everything") copy.pending = [...this.pending];
     if (how === "first") copy.pending = this.pending.slice(0, random.integer(0, count + 1));
     if (how === "sectors") {
-      copy.pending = this.pending.flatMap((write) => someSectors(write, random));
+      const written = new Set<number>();
+      copy.pending = this.pending.toReversed()
+        .flatMap((write) => someSectors(write, written, random).toReversed()).toReversed();
     }
     copy.sync();
     return copy.#bytes.subarray(0, copy.#size);
@@ -70,15 +72,20 @@ class Inode {
   }
 }
 
-/** A write of which each sector is there or not; a size may be there without the bytes. */
-function someSectors(write: Write, random: SeededRandom): Write[] {
+/**
+ * A write of which each sector is there or not; a size may be there without the bytes. A sector that
+ * is `written` for a later write holds what the earlier ones put there, too.
+ */
+function someSectors(write: Write, written: Set<number>, random: SeededRandom): Write[] {
   const { offset, data, size } = write;
   if (size !== undefined) return random.next() < 0.5 ? [write] : [];
   const parts: Write[] = [];
   const end = offset + data.length;
   for (let at = offset; at < end;) {
-    const next = Math.min(end, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
-    if (random.next() < 0.5) {
+    const sector = Math.floor(at / SECTOR_BYTES);
+    const next = Math.min(end, (sector + 1) * SECTOR_BYTES);
+    if (written.has(sector) || random.next() < 0.5) {
+      written.add(sector);
       parts.push({ offset: at, data: data.subarray(at - offset, next - offset), size: undefined });
     }
     at = next;

@@ -19,11 +19,16 @@ const WORTH: ReadonlySet<CallName> = new Set([
 
 /** Turns through the points of one kind of life, each time at another of its calls. */
 export class KillPlan {
+  readonly #sure: boolean;
   readonly #points: readonly (readonly [string, { call: CallName; count: number }])[];
-  #turn = 0;
 
-  /** Learns the points from the calls of a life that was not killed; their order is random. */
-  constructor(calls: readonly Call[], random: SeededRandom) {
+  /**
+   * Learns the points from the calls of a life that was not killed. Their order is random, and hangs
+   * on the seed alone: not on what happened first. With `sure`, for lives of which there are few, only
+   * the first half of the calls of a point is met, which every such life makes.
+   */
+  constructor(calls: readonly Call[], random: SeededRandom, { sure = false } = {}) {
+    this.#sure = sure;
     const points = new Map<string, { call: CallName; count: number }>();
     for (const call of calls) {
       if (!WORTH.has(call.name)) continue;
@@ -32,7 +37,8 @@ export class KillPlan {
       if (known) known.count++;
       else points.set(point, { call: call.name, count: 1 });
     }
-    const drawn = [...points].map((point) => ({ point, at: random.next() }));
+    const named = [...points].sort(([a], [b]) => a < b ? -1 : 1);
+    const drawn = named.map((point) => ({ point, at: random.next() }));
     this.#points = drawn.sort((a, b) => a.at - b.at).map(({ point }) => point);
   }
 
@@ -41,16 +47,16 @@ export class KillPlan {
     return this.#points.map(([point]) => point);
   }
 
-  /** The next point, and at random which of its calls. */
-  next(random: SeededRandom): KillPoint {
-    const [point, { call, count }] = this.#points[this.#turn++ % this.#points.length]!;
+  /** The point of a turn, and at random which of its calls. */
+  at(turn: number, random: SeededRandom): KillPoint {
+    const [point, { call, count }] = this.#points[turn % this.#points.length]!;
     const [, path = ""] = /^\S+ ([^*]*?)(?:\/xx|-xx|\*|$)/.exec(point) ?? [];
     const draw = random.next();
     const torn = call === "write" && draw < 0.4;
     return {
       call,
       path: path === "." || path === "" ? "*" : path,
-      nth: random.integer(1, count + 1),
+      nth: random.integer(1, (this.#sure ? Math.ceil(count / 2) : count) + 1),
       how: torn ? "torn" : draw < 0.7 ? "before" : "after",
     };
   }

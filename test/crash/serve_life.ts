@@ -14,7 +14,8 @@ export interface ServeLife {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
   readonly maxSize: number;
-  readonly random: SeededRandom;
+  /** What a writer of this number draws from. */
+  readonly random: (writer: number) => SeededRandom;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface ServeLife {
  * what was begun and what was answered.
  */
 export async function serveLife(life: ServeLife, history: History): Promise<void> {
-  const { dir, env, maxSize, random } = life;
+  const { dir, env, maxSize } = life;
   const args = ["--threads", "1", "--max-size", `${maxSize}`, "--access-log", "none"];
   let server: RealServer;
   try {
@@ -33,6 +34,7 @@ export async function serveLife(life: ServeLife, history: History): Promise<void
     throw error;
   }
   const writer = async (number: number) => {
+    const random = life.random(number);
     for (let n = 0; n < CHANGES; n++) {
       // Keys of its own: what is written to one at the same time has no order.
       const key = `w${number}-${random.integer(0, 10)}`;

@@ -41,6 +41,8 @@ export interface StoreFile {
   readonly records: readonly PlacedRecord[];
   /** Where the footer of a pack begins: rows, then the trailer. */
   readonly recordsEnd: number;
+  /** Of segments and packs, 1 and more in the order in which they were begun; 0 for other files. */
+  readonly number: number;
 }
 
 /** The fields of a record, of the header of a segment, and of a footer; offsets from their begin. */
@@ -91,11 +93,15 @@ export const TRAILER_FIELDS: Readonly<Record<string, Span>> = {
 /** Bytes of one row of a footer, and of the trailer. */
 export { FOOTER_ROW_BYTES, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, TRAILER_BYTES };
 
+/** Where the header of a segment has its number. */
+const SEGMENT_NUMBER_AT = 40;
+
 /** Every file of a store that nobody has open. */
 export async function filesOf(dir: string): Promise<StoreFile[]> {
   const files: StoreFile[] = [];
   for (const path of await listFiles(dir)) files.push(await describe(dir, path));
-  return files;
+  // Segments as they were begun: their names are random.
+  return files.sort((a, b) => a.number - b.number);
 }
 
 async function describe(dir: string, path: string): Promise<StoreFile> {
@@ -103,7 +109,7 @@ async function describe(dir: string, path: string): Promise<StoreFile> {
   const size = bytes.length;
   const pack = path.startsWith("packs/");
   if (!pack && !path.startsWith("active/")) {
-    return { path, type: typeOf(path), size, records: [], recordsEnd: 0 };
+    return { path, type: typeOf(path), size, records: [], recordsEnd: 0, number: 0 };
   }
   const recordsEnd = pack
     ? decodeTrailer(bytes.subarray(size - TRAILER_BYTES), size).recordsEnd
@@ -118,7 +124,8 @@ async function describe(dir: string, path: string): Promise<StoreFile> {
   }
   const area = bytes[10] === 1 ? "data" : "log";
   const type = pack ? `${area} pack` as const : `active ${area}` as const;
-  return { path, type, size, records, recordsEnd };
+  const number = Number(new DataView(bytes.buffer).getBigUint64(SEGMENT_NUMBER_AT, true));
+  return { path, type, size, records, recordsEnd, number };
 }
 
 function typeOf(path: string): StoreFile["type"] {

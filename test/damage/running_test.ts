@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { bytesSource } from "../../core/bytes.ts";
-import { seededRandom } from "../helpers/random.ts";
+import { randomOf, seededRandom, seedProcess } from "../helpers/random.ts";
 import type { SeededRandom } from "../helpers/random.ts";
 import { tempDir } from "../helpers/temp.ts";
 import { chosenCases, damageCases } from "./cases.ts";
@@ -76,6 +76,8 @@ async function damageWhileOpen(
 
 Deno.test("damage of data and log under an open store", async () => {
   const random = seededRandom("VITTE_DAMAGE_SEED");
+  const { seed } = random;
+  seedProcess(seed);
   await using whole = await tempDir();
   const world = await buildWorld(whole.path, random);
   const files = await filesOf(whole.path);
@@ -90,7 +92,10 @@ Deno.test("damage of data and log under an open store", async () => {
     await using temp = await tempDir();
     const dir = `${temp.path}/store`;
     await new Deno.Command("cp", { args: ["-a", whole.path, dir] }).output();
+    // A case is the same whatever ran before it.
+    seedProcess(seed, one.name);
     try {
+      const random = randomOf(seed, one.name);
       const did = await damageWhileOpen(one, dir, { world, files, hangs, random });
       for (const [name, count] of Object.entries(did)) sum[name as keyof Sum] += count;
     } catch (thrown) {

@@ -1,8 +1,8 @@
 /** What a damage has touched, and what may be missing because of it: no more than that. */
+import { Buffer } from "node:buffer";
 import { openDomainKey } from "../../auth/domain_key.ts";
 import { entryId } from "../../codec/entry_id.ts";
 import { decodeRecipe } from "../../codec/recipe.ts";
-import { equalBytes } from "../../core/bytes.ts";
 import { MAX_CHUNK_BYTES } from "../../core/limits.ts";
 import type { PlacedRecord, StoreFile } from "./records.ts";
 import { RECORD_HEADER_BYTES } from "./records.ts";
@@ -87,10 +87,12 @@ export async function touchedIn(
     if (file.records.length === 0) continue;
     const before = await Deno.readFile(`${world.dir}/${file.path}`);
     const after = await Deno.readFile(`${dir}/${file.path}`).catch(() => new Uint8Array(0));
-    if (equalBytes(before, after)) continue;
+    if (Buffer.compare(before, after) === 0) continue;
     for (const record of file.records) {
       const { from, to } = record;
-      if (!equalBytes(before.subarray(from, to), after.subarray(from, to))) touch(file, record);
+      if (Buffer.compare(before.subarray(from, to), after.subarray(from, to)) !== 0) {
+        touch(file, record);
+      }
     }
   }
   return { blobs, entries, records };

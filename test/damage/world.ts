@@ -31,6 +31,8 @@ export interface World {
   readonly dir: string;
   readonly blobs: readonly WorldBlob[];
   readonly entries: readonly WorldEntry[];
+  /** Entries that are there to fill a segment of the log; one is like the next. */
+  readonly filling: ReadonlySet<WorldEntry>;
   /** Texts of tokens: the administrator's, and one that may only read. */
   readonly tokens: { readonly admin: string; readonly reader: string };
 }
@@ -101,8 +103,11 @@ export async function buildWorld(dir: string, random: SeededRandom): Promise<Wor
   await Promise.all(many.map(async ({ key, bytes }) => {
     await engine.cache.put(draftOf({ namespace: "default", key }, { tags }), bytesSource(bytes));
   }));
+  const filling = new Set<WorldEntry>();
   for (const { key, bytes } of many) {
-    entries.push({ namespace: "default", key, versions: [bytes], removed: false });
+    const entry = { namespace: "default", key, versions: [bytes], removed: false };
+    entries.push(entry);
+    filling.add(entry);
   }
   await write("team-a", "stays", [random.bytes(100)]);
   for (const { namespace, versions } of entries) {
@@ -112,7 +117,7 @@ export async function buildWorld(dir: string, random: SeededRandom): Promise<Wor
   const reader = await engine.tokens.create("reader", { verbs: ["read"], ...rights });
   const admin = (await Deno.readTextFile(engine.adminTokenFile)).trim();
   engine.usage.add([]);
-  return { dir, blobs, entries, tokens: { admin, reader: reader.token } };
+  return { dir, blobs, entries, filling, tokens: { admin, reader: reader.token } };
 }
 
 /** The bytes of a blob, `undefined` for a miss. */

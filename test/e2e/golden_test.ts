@@ -30,6 +30,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/"hlc":"\d+","device":"[0-9a-f]{16}","value_hash":"[0-9a-f]{64}"/g, '"hlc":"<n>"'],
   [/[\d.]+ [KMGT]iB of [\d.]+ [KMGT]iB are free/g, "<size> of <size> are free"],
   [/"disk_bytes":\d+/g, '"disk_bytes":<n>'],
+  [/"max_bytes":\d+/g, '"max_bytes":<n>'],
   [/"key":"[0-9a-f]{64}"/g, '"key":"<key>"'],
   [/(?<="result":"ran",|"stored":true,)"cost":\d+/g, '"cost":<ms>'],
   [/process \d+ has it open/g, "process <pid> has it open"],

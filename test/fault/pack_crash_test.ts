@@ -118,6 +118,8 @@ Deno.test("PackWriter: killed at each step, everything acknowledged is there", a
   };
   await t.step(`${kills.length} kills`, async () => {
     await Promise.all(Array.from({ length: PARALLEL }, worker));
+    const points = new Set(kills.map(({ point }) => point));
+    console.info(`${kills.length} kills at ${points.size} named steps`);
     assert.deepEqual(failures, []);
   });
 });

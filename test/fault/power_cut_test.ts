@@ -9,6 +9,8 @@ import { openFsStore } from "../../store/fs/fs_store.ts";
 import { plainStored } from "../../store/pack/pack.ts";
 import { listFiles, tempDir } from "../helpers/temp.ts";
 import { readFolder, writeFolder } from "../crash/folder_image.ts";
+import { keyOf } from "../crash/work_items.ts";
+import { draftOf } from "../damage/world.ts";
 import { chunk, chunks, openTestStore } from "./pack_store.ts";
 
 Deno.test("PackWriter: a row of a record that no start looks for is on the disk before the acknowledge", async () => {
@@ -119,3 +121,42 @@ Deno.test("openPackWriter: a pack whose name may not be durable gets it again be
   assert.deepEqual(store.reader.read("chunk", chunk(1).id), chunk(1).body);
   assert.deepEqual(store.events.filter(({ type }) => type !== "recovered"), []);
 });
+
+Deno.test("openEngine: zeros in the log before what the index knows are told as damage, never cut in silence", async () => {
+  await using dir = await tempDir();
+  const [live, left] = [dir.join("live"), dir.join("left")];
+  const options = { clock: systemClock, maxSize: 32 * 1024 * 1024 };
+  const lookup = (key: string) => ({ ...keyOf(key), scopes: ["main"] });
+  {
+    await using engine = await openEngine(live, options);
+    const put = (key: string) =>
+      engine.cache.put(draftOf({ namespace: "default", key }), bytesSource(new Uint8Array(900)));
+    await put("k0");
+    const early = await readFolder(live);
+    const end = (await Deno.stat(await logOf(live))).size;
+    for (const key of ["k1", "k2", "k3", "k4"]) await put(key);
+    const image = new Map(await readFolder(live));
+    // The power cut took the last of one table and not of the other, and a sector has rotted.
+    for (const path of ["packs.sqlite", "packs.sqlite-wal"]) image.set(path, early.get(path)!);
+    const path = (await logOf(live)).slice(live.length + 1);
+    const bytes = (image.get(path) as Uint8Array<ArrayBuffer>).slice();
+    const sector = Math.ceil(end / 512) * 512;
+    image.set(path, bytes.fill(0, sector, sector + 512));
+    await writeFolder(left, image);
+  }
+  const said: string[] = [];
+  await using engine = await openEngine(left, { ...options, report: (line) => said.push(line) });
+  assert.ok(await engine.cache.find(lookup("k0")), "what is whole is there");
+  assert.equal(await engine.cache.find(lookup("k4")), undefined);
+  assert.ok(said.some((line) => line.startsWith("ALARM")), said.join("\n"));
+  assert.ok(Number((await engine.stats())["quarantined"]) > 0);
+});
+
+/** The active segment of the log. */
+async function logOf(dir: string): Promise<string> {
+  for (const path of await listFiles(`${dir}/active`)) {
+    const bytes = await Deno.readFile(`${dir}/active/${path}`);
+    if (bytes[10] !== 1) return `${dir}/active/${path}`;
+  }
+  throw new Error("there is no log");
+}

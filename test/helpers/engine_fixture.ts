@@ -6,6 +6,7 @@ import { openTokenStore } from "../../auth/token_store.ts";
 import { openEngine } from "../../app/compose.ts";
 import { pathsOf } from "../../app/folder_parts.ts";
 import { systemClock } from "../../core/clock.ts";
+import type { RoomFacts } from "../../core/quota.ts";
 import { Counters } from "../../core/counters.ts";
 import { MAX_BLOB_BYTES } from "../../core/limits.ts";
 import type { Verb } from "../../core/policy.ts";
@@ -36,6 +37,11 @@ export async function createEngineFixture(asks = 1): Promise<HttpFixture> {
     memory: engine.cache,
     maintenance: engine.maintenance,
     insight: engine.insight,
+    pinning: engine.pinning,
+    room: async () => {
+      const { namespaces, pinned } = await engine.stats() as unknown as RoomFacts;
+      return { namespaces, pinned };
+    },
     tokens: store,
     policy,
     clock: systemClock,

@@ -14,6 +14,7 @@ import { createHandler } from "../../server/handler.ts";
 import { allowHosts } from "../../server/middleware/host.ts";
 import type { HttpAnswer, HttpFixture, HttpQuestion, HttpTokens } from "../suites/http_api.ts";
 import { memoryInsight } from "./memory_insight.ts";
+import { memoryPins, NO_ROOM_FACTS, NO_SHARES } from "./memory_pins.ts";
 import { createMemoryCache } from "./memory_cache.ts";
 import type { MemoryCache } from "./memory_cache.ts";
 import { rawHttp } from "./raw_request.ts";
@@ -90,6 +91,8 @@ export function createHandlerFixture(options: FixtureOptions = {}): HandlerFixtu
     cache,
     maintenance,
     insight: memoryInsight(cache),
+    pinning: memoryPins(cache),
+    room: async () => NO_ROOM_FACTS,
     tokens: memoryTokens(),
     policy,
     clock: systemClock,
@@ -197,6 +200,7 @@ const maintenance: Maintenance = {
       bytes_freed: 0,
       packs: [],
       next: [],
+      ...NO_SHARES,
     }),
 };
 

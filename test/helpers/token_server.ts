@@ -12,6 +12,7 @@ import { policy } from "../../policy/decide.ts";
 import { createHandler } from "../../server/handler.ts";
 import { allowHosts } from "../../server/middleware/host.ts";
 import { memoryInsight } from "./memory_insight.ts";
+import { memoryPins, NO_ROOM_FACTS, NO_SHARES } from "./memory_pins.ts";
 import { createMemoryCache } from "./memory_cache.ts";
 import type { MemoryCache } from "./memory_cache.ts";
 
@@ -39,6 +40,7 @@ export const FREED: GcReport = {
   bytes_freed: 3,
   packs: [{ pack: "0a".repeat(16), bytes: 9, alive: 2, reason: "only 22 % alive" }],
   next: [],
+  ...NO_SHARES,
 };
 
 /** A server that keeps its tokens in a folder. Disposing it stops it. */
@@ -78,6 +80,8 @@ export async function startTokenServer(
     cache: memory,
     maintenance: { verify: async () => CLEAN, gc: async () => FREED },
     insight: memoryInsight(memory),
+    pinning: memoryPins(memory),
+    room: async () => NO_ROOM_FACTS,
     tokens,
     policy,
     clock,

@@ -57,7 +57,7 @@ async function run(
     case "mix":
       return await mix(job);
     case "probe":
-      return await probe(job);
+      return await probe(job, options);
     case "read_back":
       return await readBack(job);
     case "stall":

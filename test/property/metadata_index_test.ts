@@ -220,6 +220,11 @@ async function state(index: EntryIndex, how: Sameness): Promise<unknown> {
       index.visibility.find(namespace, BLOBS.map(({ digest }) => digest))
     ),
     replacements: how === "exact" ? await index.replacements(keyed("k", { namespace: "a" })) : [],
+    roots: await Promise.all(
+      NAMESPACES.flatMap((namespace) =>
+        SCOPES.map(async (scope) => (await index.summary(namespace, scope)).root())
+      ),
+    ),
     summaries: await Promise.all(
       NAMESPACES.flatMap((namespace) =>
         SCOPES.flatMap((scope) =>

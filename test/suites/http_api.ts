@@ -12,6 +12,7 @@ import { blobCases } from "./http_api_blobs.ts";
 import { entryCases } from "./http_api_entries.ts";
 import { goCases } from "./http_api_go.ts";
 import { incidentCases } from "./http_api_incident.ts";
+import { pinCases } from "./http_api_pins.ts";
 import { pathCases } from "./http_api_paths.ts";
 
 /** What a case sends. */
@@ -74,11 +75,16 @@ export const HTTP_CASES: Readonly<Record<string, HttpCase>> = {
   ...maskedCases,
   ...accessCases,
   ...incidentCases,
+  ...pinCases,
 };
 
-/** Registers the suite for one way to open a server. */
-export function httpApiSuite(name: string, open: () => Promise<HttpFixture>): void {
-  for (const [title, run] of Object.entries(HTTP_CASES)) {
+/** Registers the suite, or these `cases` of it, for one way to open a server. */
+export function httpApiSuite(
+  name: string,
+  open: () => Promise<HttpFixture>,
+  cases: Readonly<Record<string, HttpCase>> = HTTP_CASES,
+): void {
+  for (const [title, run] of Object.entries(cases)) {
     Deno.test(`${name}: ${title}`, async (t) => {
       await using server = await open();
       await run(server, t);

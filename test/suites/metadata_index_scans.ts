@@ -4,6 +4,7 @@ import { entryId, itemId } from "../../codec/entry_id.ts";
 import { sha256, toHex } from "../../core/digest.ts";
 import type { EntryKey } from "../../core/entry.ts";
 import type { ScanOptions } from "../../core/metadata_index.ts";
+import { SummarySet } from "../../core/summary/summary_set.ts";
 import type { IndexCase } from "./metadata_index.ts";
 import { blob, draft, keyed, keysOf, names, putWhole, scanned } from "./metadata_index_world.ts";
 
@@ -258,6 +259,55 @@ export const SCAN_CASES: Readonly<Record<string, IndexCase>> = {
       prints.add(toHex((await index.summarize("default", "main", "")).fingerprint));
     }
     assert.equal(prints.size, steps.length);
+  },
+  "summary() is the one of a fresh set of item ids, tombstones included, and stays so": async (
+    index,
+    world,
+  ) => {
+    const before = await index.summary("default", "main");
+    const nothing = toHex(new SummarySet().root());
+    assert.equal(toHex(before.root()), nothing);
+    for (let at = 0; at < 150; at++) await index.put(draft(`k${at}`));
+    await index.put(draft("elsewhere", { scope: "pr/1" }));
+    await index.put(draft("k0", { cost: 1 }));
+    await index.delete([keyed("k1")]);
+    const fresh = new SummarySet();
+    for await (const item of index.scan({ tombstones: true, scopes: ["main"] })) {
+      const version = item.type === "entry" ? item.entry : item.tombstone;
+      fresh.add(itemId(world.keys, entryId(world.keys, version), version.stamp));
+    }
+    assert.equal(fresh.size, 150);
+    for (const view of [before, await index.summary("default", "main")]) {
+      assert.equal(toHex(view.root()), toHex(fresh.root()));
+      assert.equal(view.count(""), 150);
+      assert.equal(toHex(view.items("7")), toHex(fresh.items("7")));
+      assert.equal(toHex(view.after(undefined, 33)), toHex(fresh.after(undefined, 33)));
+      const last = fresh.after(undefined, 33).slice(-16);
+      assert.equal(toHex(view.after(last, 500)), toHex(fresh.after(last, 500)));
+    }
+    assert.equal(toHex((await index.summary("other", "main")).root()), nothing);
+  },
+  "summary() leaves out tombstones that are older than the horizon": async (index, world) => {
+    for (const key of ["a", "b", "c"]) await index.put(draft(key));
+    const all = await index.summary("default", "main");
+    await index.delete([keyed("a")]);
+    world.clock.advance(1000);
+    const horizon = BigInt(world.clock.now()) * 65_536n;
+    world.clock.advance(1000);
+    await index.delete([keyed("b")]);
+    assert.equal(all.count(""), 3);
+    const cut = await index.summary("default", "main", { horizon });
+    assert.equal(cut.count(""), 2);
+    assert.equal(toHex(all.root()), toHex(cut.root()));
+    await index.put(draft("a"));
+    assert.equal(cut.count(""), 3);
+    // An older horizon brings nothing back.
+    assert.equal((await index.summary("default", "main", { horizon: 1n })).count(""), 3);
+  },
+  "summary() stops with the signal's reason": async (index) => {
+    await index.put(draft("a"));
+    const signal = AbortSignal.abort(new Error("enough"));
+    await assert.rejects(index.summary("default", "main", { signal }), /enough/);
   },
   "summarize() refuses a prefix that is no hex": async (index) => {
     for (const prefix of ["g", "A", "0x", "0".repeat(33)]) {

@@ -1,0 +1,66 @@
+/** Named limits of the connection between two peers: value, unit, and why it is that number. */
+
+/** Bytes of one Noise message, tag included, and so of one frame: what the specification allows. */
+export const MAX_FRAME_BYTES = 65_535;
+
+/** Messages one way after which that way's key is renewed: far below what AES-GCM bears. */
+export const REKEY_MESSAGES = 2 ** 20;
+
+/** Milliseconds after which a key is renewed with the next message: a stolen one opens an hour. */
+export const REKEY_MS = 3_600_000;
+
+/** Bytes that may lie unread before a handshake has ended: one frame of the largest size. */
+export const HANDSHAKE_BYTES = 64 * 1024;
+
+/**
+ * Bytes that may lie unread from the moment on when what ends the handshake has arrived and is being
+ * opened, a millisecond or two: what a peer may send without credits, with room to spare.
+ */
+export const UNCONFIRMED_BYTES = 4 * 1024 * 1024;
+
+/** Milliseconds from the first byte to the end of a handshake: ten round trips around the earth. */
+export const HANDSHAKE_MS = 5_000;
+
+/** Bytes of message 1: as base64url it must fit beside others into the 8 KiB that proxies take. */
+export const MAX_FIRST_MESSAGE_BYTES = 4096;
+
+/** Capabilities that one side may offer, and characters of one. */
+export const MAX_CAPABILITIES = 32;
+export const MAX_CAPABILITY_CHARACTERS = 32;
+
+/** Bytes of one message of a session: the largest foreign chunk (2 MiB) and words about it. */
+export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024 + 64 * 1024;
+
+/** Lanes of a session, each with its own order; what is in a lower one goes first. */
+export const LANES = 5;
+
+/**
+ * Fragments that are sealed before the one in front is sent, and frames that are opened before the
+ * one in front is read: two processors are busy with four, and what is urgent waits behind no more.
+ */
+export const FRAMES_AHEAD = 4;
+
+/**
+ * Bytes of frames that a session lets lie unread. Credits keep the peer below 32 MiB; who sends
+ * more does not keep to them.
+ */
+export const MAX_UNREAD_BYTES = 40 * 1024 * 1024;
+
+/** Bytes that a WebSocket may hold for sending; above it a sender waits. */
+export const MAX_BUFFERED_BYTES = 1024 * 1024;
+
+/** Milliseconds between two looks at whether a WebSocket has room, at first and at most. */
+export const ROOM_POLL_MS = 1;
+export const ROOM_POLL_MAX_MS = 16;
+
+/** Milliseconds of silence after which an empty frame is sent: proxies cut after 30 to 60 s. */
+export const HEARTBEAT_MS = 15_000;
+
+/** Milliseconds without a frame after which the peer is taken for gone: two heartbeats were lost. */
+export const PEER_SILENT_MS = 45_000;
+
+/** Milliseconds that opening a WebSocket may take, TCP and TLS included. */
+export const OPEN_MS = 10_000;
+
+/** Milliseconds that a close waits for the other side's answer. */
+export const CLOSE_MS = 1_000;
