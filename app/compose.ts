@@ -1,4 +1,5 @@
 /** Builds stores: the only file that knows what a folder is made of. */
+// size: everything that a folder is made of meets here, each part once
 import { ensureAdminToken } from "../auth/admin_token.ts";
 import { openDomainKey } from "../auth/domain_key.ts";
 import { openServerKey } from "../auth/server_key.ts";

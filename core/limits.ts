@@ -1,4 +1,5 @@
 /** Named limits: value, unit, and why it is that number. Those of builds are in `build_limits.ts`. */
+// size: one list of all limits, each with its unit and its reason
 
 /** Bytes. A blob up to here is one chunk; it is also the largest chunk of the default chunker. */
 export const MAX_CHUNK_BYTES = 256 * 1024;
