@@ -20,8 +20,13 @@ export class LookUp {
   constructor(db: DatabaseSync, behind?: RowsBehind) {
     this.#db = db;
     this.#behind = behind;
+    // A bit that rots may turn a number into a text or one that no file is long enough for: what is
+    // asked of the file stays a number, and what stands there is not the record.
     this.#place = db.prepare(
-      "SELECT segment, offset, stored, raw, codec FROM location WHERE kind = ? AND id = ?",
+      "SELECT CAST(segment AS INTEGER) AS segment, CAST(offset AS INTEGER) & 9007199254740991 " +
+        "AS offset, CAST(stored AS INTEGER) & 4294967295 AS stored, " +
+        "CAST(raw AS INTEGER) & 4294967295 AS raw, CAST(codec AS INTEGER) & 255 AS codec " +
+        "FROM location WHERE kind = ? AND id = ?",
     );
     this.#has = db.prepare("SELECT 1 FROM location WHERE kind = ? AND id = ?");
     this.#segment = db.prepare(

@@ -1,5 +1,6 @@
 /** Torn and flipped bytes: nothing wrong is ever handed out, what is good survives. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import type { DataRecord } from "../../core/record.ts";
@@ -191,4 +192,19 @@ Deno.test("openPackWriter: packs are found again by their footers, or without th
     assert.equal(store.writer.stats().quarantined, 0, damage);
     await Deno.writeFile(path, good);
   }
+});
+
+Deno.test("openPackWriter: a bit that rots in the state of a segment hides no pack", async () => {
+  await using dir = await tempDir();
+  {
+    await using store = await openTestStore(dir.path);
+    await store.writer.commitRecords(undefined, [chunk(1)]);
+    await store.writer.seal();
+  }
+  const db = new DatabaseSync(dir.join("packs.sqlite"));
+  db.exec("UPDATE segments SET state = 'sgaled' WHERE state = 'sealed'");
+  db.close();
+  await using store = await openTestStore(dir.path);
+  assert.deepEqual(store.reader.read("chunk", chunk(1).id), chunk(1).body);
+  assert.ok(store.events.some((event) => event.type === "rebuilt" && event.damaged), "told");
 });

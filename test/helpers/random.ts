@@ -35,6 +35,8 @@ export function randomOf(seed: number, name = ""): SeededRandom {
     s1 = x ^ y ^ x >> 17n ^ y >> 26n;
     return (s1 + y) & MASK;
   };
+  // The first draws of names that are nearly alike would be, too.
+  if (name !== "") { for (let n = 0; n < 16; n++) draw(); }
   const next = () => Number(draw() >> 11n) / 2 ** 53;
   return {
     seed,
