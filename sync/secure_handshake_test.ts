@@ -173,10 +173,12 @@ Deno.test("frames of one session mean nothing to another that began with the sam
   await transport.send(utf8("push"));
   assert.deepEqual(await read(server, 1), [utf8("push")]);
   await transport.close("done");
+  await server.close("done");
   const [attacker, c] = memoryTransports();
   const again = await (await readOpening(opening.first, ANSWER)).accept(c, utf8("welcome"), time);
   for (const frame of recorded) await attacker.send(frame);
   await kindOf(readAll(again), "corrupt");
+  await again.close("done");
 });
 
 Deno.test("who replays a message 1 and is silent has 5 s, and little of his may lie unread", async () => {

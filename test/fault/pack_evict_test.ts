@@ -265,7 +265,7 @@ Deno.test("PackReader: a reader on another thread sees no miss or damage while p
     worker.postMessage({ stop: true });
     const { reads, problems } = await done;
     assert.deepEqual(problems, []);
-    assert.ok(reads > 400, `${reads} reads`);
+    assert.ok(reads >= 400, `${reads} reads: each record is read once at least`);
   } finally {
     worker.terminate();
   }
