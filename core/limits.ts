@@ -226,6 +226,12 @@ export const MAX_CONNECTIONS = 8192;
 /** Connections from one address: a proxy or an office may stand behind it, so a generous part. */
 export const MAX_CONNECTIONS_PER_ADDRESS = 4096;
 
+/**
+ * Bytes that the runtime may keep for each connection as long as it lives, whatever we do: the
+ * buffer that its bodies were read with, 390 KB as measured. See decision 24.
+ */
+export const CONNECTION_BUFFER_BYTES = 400 * 1024;
+
 /** Milliseconds that a connection may stand idle between two requests. */
 export const KEEP_ALIVE_IDLE_MS = 600_000;
 
