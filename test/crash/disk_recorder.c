@@ -108,10 +108,19 @@ static void die(int call, const char *path) {
   for (;;) pause();
 }
 
+/* Whether the path has the wanted part, or, where that ends with "$", ends with what stands before it. */
+static int fits(const char *path) {
+  if (kill_path[0] == '*') return 1;
+  if (path == NULL) return 0;
+  size_t part = strlen(kill_path), length = strlen(path);
+  if (part == 0 || kill_path[part - 1] != '$') return strstr(path, kill_path) != NULL;
+  part--;
+  return length >= part && strncmp(path + length - part, kill_path, part) == 0;
+}
+
 /* Whether this is the call at which the program is to die; then 1 for torn, 2 for after. */
 static int meet(int call, const char *path) {
-  if (kill_left == 0 || strcmp(kill_call, NAMES[call]) != 0) return 0;
-  if (kill_path[0] != '*' && (path == NULL || strstr(path, kill_path) == NULL)) return 0;
+  if (kill_left == 0 || strcmp(kill_call, NAMES[call]) != 0 || !fits(path)) return 0;
   if (--kill_left > 0) return 0;
   if (kill_how[0] == 'b') die(call, path);
   return kill_how[0] == 't' ? 1 : 2;

@@ -50,12 +50,14 @@ export class KillPlan {
   /** The point of a turn, and at random which of its calls. */
   at(turn: number, random: SeededRandom): KillPoint {
     const [point, { call, count }] = this.#points[turn % this.#points.length]!;
-    const [, path = ""] = /^\S+ ([^*]*?)(?:\/xx|-xx|\*|$)/.exec(point) ?? [];
+    const [, path = "", rest = ""] = /^\S+ ([^*]*?)(\/xx|-xx|\*|$)/.exec(point) ?? [];
+    // `packs.sqlite` is also how `packs.sqlite-wal` begins, of which there are many more calls.
+    const part = rest === "" ? `${path}$` : path;
     const draw = random.next();
     const torn = call === "write" && draw < 0.4;
     return {
       call,
-      path: path === "." || path === "" ? "*" : path,
+      path: path === "." || path === "" ? "*" : part,
       nth: random.integer(1, (this.#sure ? Math.ceil(count / 2) : count) + 1),
       how: torn ? "torn" : draw < 0.7 ? "before" : "after",
     };
