@@ -179,6 +179,9 @@ async function checkAudit(engine: Engine, history: History, until = Infinity): P
   }
 }
 
+/** What a COMMIT of many rows may add to the logs of the tables before room is made again. */
+const OPEN_ROWS_LOG_BYTES = 1024 * 1024;
+
 /** What is gone went for room only: most of the room is used. */
 async function assertFull(engine: Engine, dir: string): Promise<void> {
   // By inode: what is being sealed has two names.
@@ -192,7 +195,8 @@ async function assertFull(engine: Engine, dir: string): Promise<void> {
   // The logs of the tables count as used while they are long, and a start makes them short: 3.1 of
   // 6.3 MB were seen behind a life whose last COMMIT was a large one.
   assert.ok(bytes > limit * 0.4, `bodies are gone, but only ${bytes} bytes of ${limit} are in use`);
-  assert.ok(bytes < limit * 1.1, `${bytes} bytes are in use, want at most ${limit}`);
+  const most = limit * 1.1 + OPEN_ROWS_LOG_BYTES;
+  assert.ok(bytes < most, `${bytes} bytes are in use, want at most ${most}`);
 }
 
 /** The disk holds what the tables name and nothing else: nothing torn is left over. */
