@@ -1,23 +1,29 @@
 /**
- * The small commits of one turn as one message: their bodies lie in one buffer, and what the writer
- * answers is what the sender does not know. A message costs more than the work on 1 KiB.
+ * The small commits of one turn as one message: their small bodies lie in one buffer, larger ones
+ * go along as they are, and what the writer answers is what the sender does not know. A message costs
+ * more than the work on 1 KiB.
  */
 import type { CommitBatch, CommitResult } from "../core/chunk_store.ts";
 import type { Bytes } from "../core/digest.ts";
 import type { Entry, EntryDraft } from "../core/entry.ts";
 import type { PlainError } from "../core/errors.ts";
 import { CacheError } from "../core/errors.ts";
-import { PACKED_COMMIT_BYTES } from "../core/limits.ts";
+import { PACKED_BODY_BYTES, PACKED_COMMIT_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 
-/** A commit without its bodies, each of which is named by its length. */
+/** A record: its small body is named by its length, a larger one has memory of its own. */
+type PackedRecord =
+  & { readonly kind: DataKind }
+  & ({ readonly bytes: number; readonly body?: undefined } | { readonly body: Bytes });
+
+/** A commit without its small bodies. */
 export interface PackedCommit {
   readonly call: number;
   readonly batch: Omit<CommitBatch, "records">;
-  readonly records: readonly { readonly kind: DataKind; readonly bytes: number }[];
+  readonly records: readonly PackedRecord[];
 }
 
-/** Commits, and in `bytes` the id and the body of each record, one after the other. */
+/** Commits, and in `bytes` the id and the small body of each record, one after the other. */
 export interface PackedCommits {
   readonly commits: readonly PackedCommit[];
   readonly bytes: Bytes;
@@ -55,9 +61,12 @@ export function packedBytes({ upload, records = [] }: CommitBatch): number | und
   return bytes <= PACKED_COMMIT_BYTES ? bytes : undefined;
 }
 
-/** One message of these commits. Bodies are copied: they stay their owner's. */
+/**
+ * One message of these commits. Small bodies are copied and stay their owner's; the others are to be
+ * transferred, see {@linkcode buffersOf}.
+ */
 export function packCommits(calls: readonly CommitCall[]): PackedCommits {
-  const size = calls.reduce((sum, { batch }) => sum + (packedBytes(batch) ?? 0), 0);
+  const size = calls.reduce((sum, { batch }) => sum + copiedBytes(batch), 0);
   const bytes = new Uint8Array(size);
   let at = 0;
   const commits = calls.map(({ call, batch: { records = [], ...batch } }) => ({
@@ -65,23 +74,49 @@ export function packCommits(calls: readonly CommitCall[]): PackedCommits {
     batch,
     records: records.map(({ kind, id, body }) => {
       bytes.set(id, at);
-      bytes.set(body, at + ID_BYTES);
-      at += ID_BYTES + body.length;
+      at += ID_BYTES;
+      if (!isCopied(body)) return { kind, body: wholeBuffer(body) };
+      bytes.set(body, at);
+      at += body.length;
       return { kind, bytes: body.length };
     }),
   }));
   return { commits, bytes };
 }
 
-/** The commits of a message; bodies are views of its one buffer, ids are not: they live longer. */
+/** What has to be transferred with a message. */
+export function buffersOf({ commits, bytes }: PackedCommits): ArrayBuffer[] {
+  const buffers = new Set([bytes.buffer]);
+  for (const { records } of commits) {
+    for (const { body } of records) if (body) buffers.add(body.buffer);
+  }
+  return [...buffers];
+}
+
+/** A body that is a view of a larger buffer is copied: a transfer would take the buffer away. */
+export function wholeBuffer(body: Bytes): Bytes {
+  return body.byteLength === body.buffer.byteLength ? body : body.slice();
+}
+
+function isCopied(body: Bytes): boolean {
+  return body.length <= PACKED_BODY_BYTES;
+}
+
+function copiedBytes({ records = [] }: CommitBatch): number {
+  let bytes = 0;
+  for (const { body } of records) bytes += ID_BYTES + (isCopied(body) ? body.length : 0);
+  return bytes;
+}
+
+/** The commits of a message; small bodies are views of its one buffer, ids are not: they live longer. */
 export function unpackCommits({ commits, bytes }: PackedCommits): CommitCall[] {
   let at = 0;
   const cut = (length: number) => bytes.subarray(at, at += length);
   return commits.map(({ call, batch, records }) => {
-    const plain: DataRecord[] = records.map(({ kind, bytes: length }) => ({
-      kind,
+    const plain: DataRecord[] = records.map((record) => ({
+      kind: record.kind,
       id: cut(ID_BYTES).slice(),
-      body: cut(length),
+      body: record.body ?? cut(record.bytes),
     }));
     return { call, batch: { ...batch, records: plain } };
   });

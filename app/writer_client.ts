@@ -7,7 +7,7 @@ import { PACKED_MESSAGE_BYTES } from "../core/limits.ts";
 import type { DataKind, DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import type { CommitAnswer, CommitCall } from "./packed_commits.ts";
-import { packCommits, packedBytes, resultOf } from "./packed_commits.ts";
+import { buffersOf, packCommits, packedBytes, resultOf, wholeBuffer } from "./packed_commits.ts";
 import type { PortAnswer, PortRequest } from "./port_messages.ts";
 import { TouchBatch } from "./touch_batch.ts";
 
@@ -29,8 +29,8 @@ export interface WriterClientOptions {
 }
 
 /**
- * Talks to the writer's thread. Bodies of records are transferred, not copied, except those of
- * small commits, which go together once a turn.
+ * Talks to the writer's thread. Bodies of records are transferred, not copied, except small ones of
+ * small commits. These go together once a turn.
  */
 export class WriterClient implements WriterPort {
   readonly #port: MessagePort;
@@ -63,7 +63,7 @@ export class WriterClient implements WriterPort {
 
   async append(upload: string, records: readonly DataRecord[]): Promise<void> {
     const moved = records.map(ownBody);
-    await this.#ask({ type: "append", upload, records: moved }, buffersOf(moved));
+    await this.#ask({ type: "append", upload, records: moved }, recordBuffers(moved));
   }
 
   async commit(batch: CommitBatch): Promise<CommitResult> {
@@ -71,7 +71,7 @@ export class WriterClient implements WriterPort {
     if (bytes !== undefined && !this.#closed) return await this.#gather(batch, bytes);
     const records = batch.records?.map(ownBody);
     const own = records ? { ...batch, records } : batch;
-    return await this.#ask({ type: "commit", batch: own }, buffersOf(records)) as CommitResult;
+    return await this.#ask({ type: "commit", batch: own }, recordBuffers(records)) as CommitResult;
   }
 
   async abort(upload: string): Promise<void> {
@@ -151,7 +151,7 @@ export class WriterClient implements WriterPort {
   #send(calls: readonly CommitCall[]): void {
     try {
       const packed = packCommits(calls);
-      this.#port.postMessage({ type: "commits", packed }, [packed.bytes.buffer]);
+      this.#port.postMessage({ type: "commits", packed }, buffersOf(packed));
     } catch (thrown) {
       // None of them has left. One alone is the one that can not be sent.
       if (calls.length === 1) this.#take(calls[0]!.call)?.reject(toCacheError(thrown, SEND));
@@ -193,13 +193,12 @@ export class WriterClient implements WriterPort {
   }
 }
 
-/** A body that is a view of a larger buffer is copied: a transfer would take the buffer away. */
 function ownBody(record: DataRecord): DataRecord {
-  const { body } = record;
-  return body.byteLength === body.buffer.byteLength ? record : { ...record, body: body.slice() };
+  const body = wholeBuffer(record.body);
+  return body === record.body ? record : { ...record, body };
 }
 
-function buffersOf(records: readonly DataRecord[] | undefined): ArrayBuffer[] {
+function recordBuffers(records: readonly DataRecord[] | undefined): ArrayBuffer[] {
   if (!records) return [];
   return [...new Set(records.map((record) => record.body.buffer))];
 }

@@ -63,9 +63,11 @@ export function serveWriter(port: MessagePort, services: WriterServices): Served
   function commitAll(packed: PackedCommits): void {
     const commits = unpackCommits(packed);
     let left = commits.length;
+    const { buffer } = packed.bytes;
     for (const one of commits) {
       void commit(one).finally(() => {
-        if (--left === 0) freeBuffer(packed.bytes.buffer);
+        free((one.batch.records ?? []).filter(({ body }) => body.buffer !== buffer));
+        if (--left === 0) freeBuffer(buffer);
       });
     }
   }

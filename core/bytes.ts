@@ -25,8 +25,9 @@ export interface ByteSource {
    */
   readonly path?: string;
   /**
-   * Set where each part of the stream has memory of its own that nobody else needs: whoever is done
-   * with one may give that back at once (`ArrayBuffer.transfer(0)`), lest it waits for a collector.
+   * Set where each part of the stream, and `bytes`, has memory of its own that nobody else needs:
+   * whoever is done with one may give that back at once (`ArrayBuffer.transfer(0)`), lest it waits for
+   * a collector, and whoever stores `bytes` may keep or transfer them instead of a copy.
    */
   readonly handsOver?: boolean;
   /** Opens the bytes; the caller owns the stream. */

@@ -68,8 +68,11 @@ export const MIN_BROUGHT_TOKEN_CHARACTERS = 32;
 /** Bytes of unacknowledged records one upload may have on the way to the writer. */
 export const UPLOAD_WINDOW_BYTES = 4 * 1024 * 1024;
 
-/** Bytes of the records of one commit up to which a copy is cheaper than a transfer of its own. */
-export const PACKED_COMMIT_BYTES = 64 * 1024;
+/** Bytes of the records of one commit up to which it shares a message: a blob of one chunk. */
+export const PACKED_COMMIT_BYTES = MAX_CHUNK_BYTES + 1024;
+
+/** Bytes of a body in a shared message up to which a copy is cheaper than a transfer of its own. */
+export const PACKED_BODY_BYTES = 16 * 1024;
 
 /** Bytes of records in one message of small commits: what is freed only when all are written. */
 export const PACKED_MESSAGE_BYTES = 1024 * 1024;
@@ -121,6 +124,9 @@ export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 
 /** Bytes of one view into which a body without a length is read: see `server/block_reader.ts`. */
 export const BODY_VIEW_BYTES = 8 * 1024;
+
+/** Bytes of a body with a length from which it is read into its one piece; less comes as one part. */
+export const EXACT_BODY_BYTES = 16 * 1024;
 
 /** Bytes in which a body without a length is handed on. */
 export const BODY_BLOCK_BYTES = 64 * 1024;

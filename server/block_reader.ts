@@ -7,7 +7,12 @@
  * of 4 KiB cost 12 s of processor time. Small views keep the pile small, whoever sends.
  */
 import type { Bytes } from "../core/digest.ts";
-import { BODY_BLOCK_BYTES, BODY_VIEW_BYTES } from "../core/limits.ts";
+import {
+  BODY_BLOCK_BYTES,
+  BODY_VIEW_BYTES,
+  EXACT_BODY_BYTES,
+  SMALL_BODY_BYTES,
+} from "../core/limits.ts";
 
 /** What one look at a body brings: bytes, the end (no value), or nothing to hand on yet. */
 export type Look = { readonly value?: Bytes | undefined } | "more";
@@ -19,14 +24,22 @@ export interface PartReader {
   cancel(reason: unknown): Promise<void>;
 }
 
-/** The way to read `stream`: in blocks where it has no known length and can be read so. */
+/**
+ * The way to read `stream`: in blocks where it has no known length, in one piece where it has one
+ * that is neither tiny nor large, if it can be read so.
+ */
 export function partReader(
   stream: ReadableStream<Bytes>,
   length: number | undefined,
 ): PartReader {
-  if (length !== undefined) return new Parts(stream.getReader());
-  const byob = byteReader(stream);
-  return byob ? new Blocks(byob) : new Parts(stream.getReader());
+  if (length === undefined) {
+    const byob = byteReader(stream);
+    return byob ? new Blocks(byob) : new Parts(stream.getReader());
+  }
+  const byob = length >= EXACT_BODY_BYTES && length <= SMALL_BODY_BYTES
+    ? byteReader(stream)
+    : undefined;
+  return byob ? new Whole(byob, length) : new Parts(stream.getReader());
 }
 
 /** `undefined` for a stream that only hands out arrays of its own, such as a test's. */
@@ -48,6 +61,39 @@ class Parts implements PartReader {
   }
   look(): Promise<Look> {
     return this.#reader.read();
+  }
+  cancel(reason: unknown): Promise<void> {
+    return this.#reader.cancel(reason);
+  }
+}
+
+/** One part that is read to where it stays: no memory for each read, and no copy. */
+class Whole implements PartReader {
+  readonly #reader: ReadableStreamBYOBReader;
+  #all: ArrayBuffer;
+  #filled = 0;
+  #given = false;
+  constructor(reader: ReadableStreamBYOBReader, length: number) {
+    this.#reader = reader;
+    this.#all = new ArrayBuffer(length);
+  }
+  async look(): Promise<Look> {
+    if (this.#given) return this.#beyond();
+    const { value, done } = await this.#reader.read(new Uint8Array(this.#all, this.#filled));
+    if (value) {
+      this.#all = value.buffer;
+      this.#filled += value.length;
+    }
+    const short = done || !value;
+    if (!short && this.#filled < this.#all.byteLength) return "more";
+    this.#given = true;
+    if (!short) return { value: new Uint8Array(this.#all) };
+    return this.#filled === 0 ? {} : { value: new Uint8Array(this.#all, 0, this.#filled) };
+  }
+  /** Mostly the end; what a client sends beyond its length is for the reader to refuse. */
+  async #beyond(): Promise<Look> {
+    const { value, done } = await this.#reader.read(new Uint8Array(1));
+    return done || !value || value.length === 0 ? {} : { value };
   }
   cancel(reason: unknown): Promise<void> {
     return this.#reader.cancel(reason);

@@ -56,7 +56,7 @@ export async function withUpload<T>(
   counters.add("uploads");
   try {
     if (!zstd && length !== undefined && length <= SMALL_BODY_BYTES) {
-      return await use(bytesSource(await reader.whole(length)));
+      return await use({ ...bytesSource(await reader.whole(length)), handsOver });
     }
     const wire = streamOfReader(reader);
     if (!zstd) {

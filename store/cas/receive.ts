@@ -49,9 +49,11 @@ export async function receive(source: ByteSource, options: ReceiveOptions): Prom
   const { bytes } = source;
   if (bytes && bytes.length <= MAX_CHUNK_BYTES) {
     await drain(source, () => {}, drainOptions(options));
-    // The writer keeps its records, maybe on another thread, but these bytes are their maker's.
     throwIfAborted(options.signal);
-    return smallBlob(bytes.slice(), options);
+    // The writer keeps its records, maybe on another thread: bytes of which their maker keeps
+    // something are copied.
+    const whole = source.handsOver && bytes.length === bytes.buffer.byteLength;
+    return smallBlob(whole ? bytes : bytes.slice(), options);
   }
   const intake = new Intake(options, source.size);
   const opened = openedOnce(source);
