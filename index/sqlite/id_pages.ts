@@ -2,6 +2,26 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "../../core/digest.ts";
 import type { IdPages } from "../../core/id_pages.ts";
+import { openForReading } from "./open_file.ts";
+
+/**
+ * Reads committed rows of a file through a connection of its own, which is closed afterwards: what is
+ * read once would fill the cache of the one that writes, 60 MB with a million entries.
+ */
+export async function readThrough(
+  { path, db }: { readonly path: string; readonly db: DatabaseSync },
+  read: (db: DatabaseSync) => Promise<void>,
+): Promise<void> {
+  if (path === ":memory:") return await read(db);
+  const own = openForReading(path);
+  try {
+    await read(own);
+  } finally {
+    // It lives on until its statements are collected, and need not keep its pages until then.
+    own.exec("PRAGMA shrink_memory");
+    own.close();
+  }
+}
 
 /** Ids of all entries, tombstones included. */
 export function entryIds(db: DatabaseSync): IdPages {

@@ -13,7 +13,7 @@ import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 const BUSY_MS = 5000;
 
 /** KiB of pages that the writer keeps: ids are random, so inserts touch pages all over the file. */
-const CACHE_KIB = 64 * 1024;
+const CACHE_KIB = 32 * 1024;
 
 /** Bytes. A file up to here is checked whole before it is used, which takes about 0.1 s. */
 const CHECK_FIRST_BYTES = 64 * 1024 * 1024;

@@ -44,7 +44,7 @@ import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
 import { sampleEntries } from "./sample.ts";
-import { entryIds, visibleIds } from "./id_pages.ts";
+import { entryIds, readThrough, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { SpaceListener } from "./numbers.ts";
 import type { Queries } from "./queries.ts";
@@ -211,10 +211,8 @@ export class SqliteWriter implements IndexWriter {
 
   learn(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#learning.signal]) : this.#learning.signal;
-    const work = eachId(entryIds(this.#db), {
-      visit: (id) => this.filter.add(id),
-      signal,
-    }).then(() => {
+    const visit = (id: Bytes) => this.filter.add(id);
+    const work = this.#readThrough((db) => eachId(entryIds(db), { visit, signal })).then(() => {
       if (!signal.aborted) this.filter.complete();
     });
     this.#background.run("index.learn", work);
@@ -225,15 +223,20 @@ export class SqliteWriter implements IndexWriter {
     this.#changes.tell(known);
     this.#known = known;
     // A namespace that comes later tells of its blobs itself.
-    for (const { no } of this.#changes.namespaces()) {
-      for (const large of [false, true]) {
-        if (signal.aborted) return;
-        const visit = (id: Bytes) => known.learnShown(no, id, large);
-        await eachId(visibleIds(this.#db, no, large), { visit, signal });
+    await this.#readThrough(async (db) => {
+      for (const { no } of this.#changes.namespaces()) {
+        for (const large of [false, true]) {
+          if (signal.aborted) return;
+          const visit = (id: Bytes) => known.learnShown(no, id, large);
+          await eachId(visibleIds(db, no, large), { visit, signal });
+        }
       }
-    }
-    // Pages that only this has read: 60 MB with a million entries.
-    if (!signal.aborted) this.#db.exec("PRAGMA shrink_memory");
+    });
+  }
+
+  async #readThrough(read: (db: DatabaseSync) => Promise<void>): Promise<void> {
+    this.commitRows();
+    await readThrough({ path: this.#options.path, db: this.#db }, read);
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {
