@@ -100,7 +100,7 @@ let fast: GearWalk | null | undefined;
 
 /**
  * The length of the chunk that begins at `start`, of the bytes up to `end`. Give it `max` bytes, or
- * all that are left: with fewer the cut is another.
+ * all that are left: with fewer the cut is another. `gearWalk`: `null` for JavaScript alone.
  */
 export function findCut(
   bytes: Uint8Array,
