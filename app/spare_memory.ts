@@ -5,7 +5,13 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { toCacheError } from "../core/errors.ts";
-import { SPARE_FROM_BYTES, SPARE_LOOK_MS, SPARE_STEP_BYTES } from "../core/limits.ts";
+import {
+  SPARE_FROM_BYTES,
+  SPARE_LOOK_MS,
+  SPARE_REST_BYTES,
+  SPARE_REST_LOOKS,
+  SPARE_STEP_BYTES,
+} from "../core/limits.ts";
 
 /** The C library's side. */
 export interface Trim extends Disposable {
@@ -62,17 +68,21 @@ export class SpareMemory implements AsyncDisposable {
     const { signal } = this.#stop;
     using _library = trim;
     // What was left the last time, and is in use as far as anybody knows.
-    let least = SPARE_FROM_BYTES;
+    let least = 0;
+    let looks = 0;
     try {
       for (;;) {
         await clock.sleep(SPARE_LOOK_MS, signal);
         const now = resident();
-        if (now < least + SPARE_STEP_BYTES) {
-          least = Math.max(SPARE_FROM_BYTES, Math.min(least, now));
+        const grew = now >= Math.max(SPARE_FROM_BYTES, least) + SPARE_STEP_BYTES;
+        const rests = ++looks >= SPARE_REST_LOOKS && now >= least + SPARE_REST_BYTES;
+        if (!grew && !rests) {
+          least = Math.min(least, now);
           continue;
         }
         await trim.run();
-        least = Math.max(SPARE_FROM_BYTES, resident());
+        least = resident();
+        looks = 0;
       }
     } catch (thrown) {
       if (signal.aborted) return;

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../core/clock.ts";
-import { SPARE_FROM_BYTES, SPARE_LOOK_MS, SPARE_STEP_BYTES } from "../core/limits.ts";
+import {
+  SPARE_FROM_BYTES,
+  SPARE_LOOK_MS,
+  SPARE_REST_BYTES,
+  SPARE_REST_LOOKS,
+  SPARE_STEP_BYTES,
+} from "../core/limits.ts";
 import { skippable } from "../test/helpers/skip.ts";
 import { openTrim, SpareMemory } from "./spare_memory.ts";
 
@@ -42,6 +48,25 @@ Deno.test("SpareMemory: a process at rest is left alone, one that grew gives bac
   state.resident++;
   state.inUse = SPARE_FROM_BYTES + 1;
   assert.equal(await look(), 1);
+});
+
+Deno.test("SpareMemory: what a start leaves behind is given back once, and then what has come in some looks", async () => {
+  const { memory, state, look } = world();
+  await using _memory = memory;
+  state.inUse = SPARE_REST_BYTES;
+  const looks = async () => {
+    for (let n = 1; n < SPARE_REST_LOOKS; n++) await look();
+    const before = state.trims;
+    return [before, await look()];
+  };
+  assert.deepEqual(await looks(), [0, 1]);
+  assert.deepEqual(await looks(), [1, 1]);
+  state.resident += SPARE_REST_BYTES - 1;
+  assert.deepEqual(await looks(), [1, 1]);
+  state.resident++;
+  assert.equal(await look(), 2);
+  state.resident += SPARE_REST_BYTES;
+  assert.deepEqual(await looks(), [2, 3]);
 });
 
 Deno.test("SpareMemory: what is in use is not asked for again and again, only what comes on top", async () => {

@@ -7,6 +7,7 @@ import { CacheError } from "../core/errors.ts";
 import { MAX_CHUNK_BYTES, MAX_RECORD_BYTES } from "../core/limits.ts";
 import { gearTable, splitBits } from "./gear.ts";
 import type { GearMask, GearTable } from "./gear.ts";
+import { GearWalk } from "./gear_walk.ts";
 
 /** Where a chunker cuts. Two with the same parameters cut the same bytes the same way. */
 export interface ChunkerParams {
@@ -94,15 +95,19 @@ export function prepareChunker(params: ChunkerParams): PreparedChunker {
   };
 }
 
+/** Opened by the first chunk of this thread; `null` where there is none. */
+let fast: GearWalk | null | undefined;
+
 /**
  * The length of the chunk that begins at `start`, of the bytes up to `end`. Give it `max` bytes, or
- * all that are left: with fewer the cut is another.
+ * all that are left: with fewer the cut is another. `gearWalk`: `null` for JavaScript alone.
  */
 export function findCut(
   bytes: Uint8Array,
   start: number,
   end: number,
   prepared: PreparedChunker,
+  gearWalk: GearWalk | null = fast === undefined ? fast = GearWalk.open() ?? null : fast,
 ): number {
   const { min, avg, max } = prepared.params;
   const length = Math.min(end - start, max);
@@ -113,6 +118,12 @@ export function findCut(
   const centre = start + even(Math.min(avg, length));
   const to = start + even(length);
   const { gear, strict, lax } = prepared;
+  if (gearWalk) {
+    gearWalk.begin(gear);
+    let cut = gearWalk.next(bytes, strict, { from, to: centre });
+    if (cut < 0) cut = gearWalk.next(bytes, lax, { from: centre, to });
+    return cut < 0 ? length : cut - start;
+  }
   const state = { position: from, low: 0, high: 0 };
   const cut = walk(bytes, state, { border: centre, gear, mask: strict }) ||
     walk(bytes, state, { border: to, gear, mask: lax });

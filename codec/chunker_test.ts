@@ -20,11 +20,13 @@ export function counterBytes(length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** Lengths of all chunks, which WebAssembly and JavaScript must agree about. */
 function lengths(bytes: Uint8Array, params: ChunkerParams): number[] {
   const prepared = prepareChunker(params);
   const found: number[] = [];
   for (let at = 0; at < bytes.length;) {
     found.push(findCut(bytes, at, bytes.length, prepared));
+    assert.equal(findCut(bytes, at, bytes.length, prepared, null), found.at(-1));
     at += found.at(-1)!;
   }
   return found;

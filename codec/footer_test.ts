@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Bytes } from "../core/digest.ts";
 import { isKind } from "../core/errors.ts";
 import {
+  checkFooter,
   compareRows,
   decodeFooter,
   decodeTrailer,
@@ -38,11 +39,27 @@ function encode(rows: FooterRow[], recordsEnd: number): Bytes {
   return encodeFooter({ kind: "data", segmentId, recordsEnd }, rows);
 }
 
+/** Rows of a footer; what it is refused for, `checkFooter` refuses as well, and nothing else. */
 function decode(bytes: Bytes, recordsEnd: number): FooterRow[] {
   const trailer = decodeTrailer(bytes.subarray(-TRAILER_BYTES), recordsEnd + bytes.length);
   assert.deepEqual(trailer.segmentId, segmentId);
   assert.equal(trailer.recordsEnd, recordsEnd);
-  return decodeFooter(bytes.subarray(0, trailer.rowsBytes), trailer);
+  const all = bytes.subarray(0, trailer.rowsBytes);
+  let refused: unknown;
+  try {
+    checkFooter(all, trailer);
+  } catch (thrown) {
+    refused = thrown;
+  }
+  try {
+    return decodeFooter(all, trailer);
+  } catch (thrown) {
+    assert.deepEqual(refused, thrown);
+    refused = undefined;
+    throw thrown;
+  } finally {
+    assert.equal(refused, undefined);
+  }
 }
 
 /** Sets a byte and makes both CRCs right again. */

@@ -119,6 +119,13 @@ export const SPARE_STEP_BYTES = 64 * 1024 * 1024;
 /** Milliseconds between two looks at it. */
 export const SPARE_LOOK_MS = 2_000;
 
+/**
+ * Looks after which less is enough, and how many bytes: what a start leaves behind is given back soon
+ * after it, also by a small server, and a busy one spends a five-hundredth of its time on it at most.
+ */
+export const SPARE_REST_LOOKS = 5;
+export const SPARE_REST_BYTES = 16 * 1024 * 1024;
+
 /** Bytes of zstd window that a body may ask for unless its frame states its size. */
 export const MAX_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024;
 

@@ -1,4 +1,5 @@
 /** Changes of the tables, inside transactions of the one writer. */
+// size: everything that changes a row, and the one transaction that it stands in
 import type { DatabaseSync } from "node:sqlite";
 import { BLOB_ROW_BYTES, namedBytes } from "../../codec/clear_part.ts";
 import type { BlobRow } from "../../codec/clear_part.ts";
@@ -16,6 +17,7 @@ import { translated } from "./errors.ts";
 import { nameWriter } from "./names.ts";
 import { prepareNumbers } from "./numbers.ts";
 import type { Numbers } from "./numbers.ts";
+import { growsCache } from "./open_file.ts";
 import { prepareReplacements } from "./replacements.ts";
 import { recordSum, visibleSum } from "./row_sum.ts";
 import { readState, stateWriter } from "./state.ts";
@@ -131,6 +133,7 @@ export function prepareChanges(
   const unlink = db.prepare(`DELETE FROM visibility WHERE namespace_no = ? AND id = ?`);
   const toTell: { readonly no: number; readonly change: VisibleChange }[] = [];
   const summaries = translated("index.open", () => new Summaries(db));
+  const growCache = growsCache(db);
   let watcher: KnownBlobsWriter | undefined;
   let state = translated("index.open", () => readState(db));
   /** As of the last commit. */
@@ -152,6 +155,7 @@ export function prepareChanges(
 
   function putVersion(next: IndexState, change: VersionChange): void {
     const { record, key, stamp, sequence } = change;
+    growCache();
     const space = numbers.space(key);
     numbers.raiseEpoch(key.namespace, stamp.epoch);
     const alive = record.kind === "entry";
@@ -173,6 +177,7 @@ export function prepareChanges(
   }
 
   function putVisibility(next: IndexState, change: VisibleChange): void {
+    growCache();
     const namespace = numbers.namespace(change.namespace);
     const { no } = namespace;
     toTell.push({ no, change });

@@ -2,6 +2,59 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "../../core/digest.ts";
 import type { IdPages } from "../../core/id_pages.ts";
+import { openForReading } from "./open_file.ts";
+
+/** What {@linkcode SideReads} reads. */
+export interface SideReadsOptions {
+  readonly path: string;
+  /** The writer's own connection, for `:memory:`, where there can be no other. */
+  readonly db: DatabaseSync;
+  /** Commits rows that are open: no other connection sees them. */
+  commitRows(): void;
+}
+
+/**
+ * Reads rows of a file through connections of their own: what is read once would fill the cache of
+ * the one that writes, 60 MB with a million entries.
+ */
+export class SideReads {
+  readonly #options: SideReadsOptions;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: SideReadsOptions) {
+    this.#options = options;
+  }
+
+  /** Lends `read` a connection until it is through. */
+  async run(read: (db: DatabaseSync) => Promise<void>): Promise<void> {
+    const work = this.#run(read);
+    this.#running.add(work);
+    try {
+      await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Waits until none is open: the last connection of a file is the one that tidies it up. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+
+  async #run(read: (db: DatabaseSync) => Promise<void>): Promise<void> {
+    const { path, db, commitRows } = this.#options;
+    commitRows();
+    if (path === ":memory:") return await read(db);
+    const own = openForReading(path);
+    try {
+      await read(own);
+    } finally {
+      // It lives on until its statements are collected, and need not keep its pages until then.
+      own.exec("PRAGMA shrink_memory");
+      own.close();
+    }
+  }
+}
 
 /** Ids of all entries, tombstones included. */
 export function entryIds(db: DatabaseSync): IdPages {

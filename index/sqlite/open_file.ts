@@ -12,7 +12,7 @@ import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 /** Milliseconds that a connection waits for another one's checkpoint. */
 const BUSY_MS = 5000;
 
-/** KiB of pages that the writer keeps: ids are random, so inserts touch pages all over the file. */
+/** KiB of pages that a writer keeps: ids are random, so inserts touch pages all over the file. */
 const CACHE_KIB = 64 * 1024;
 
 /** Bytes. A file up to here is checked whole before it is used, which takes about 0.1 s. */
@@ -85,6 +85,20 @@ export function openForReading(path: string): DatabaseSync {
   }
 }
 
+/**
+ * What to call before a row is written: the first call lets the connection keep more pages. SQLite
+ * shares the room of all connections of a process among them, so a server that is only read, or whose
+ * file is being checked, would fill that of the writer.
+ */
+export function growsCache(db: DatabaseSync): () => void {
+  let grown = false;
+  return () => {
+    if (grown) return;
+    db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    grown = true;
+  };
+}
+
 /** Reads a row of `meta`. */
 export function metaOf(db: DatabaseSync, name: string): unknown {
   return db.prepare(`SELECT value FROM meta WHERE name = ?`).get(name)?.value;
@@ -110,7 +124,6 @@ function tryOpen(path: string, options: IndexFileOptions): DatabaseSync | Unusab
     db.prepare(`PRAGMA busy_timeout = ${BUSY_MS}`).get();
     db.prepare(`PRAGMA journal_mode = WAL`).get();
     db.prepare(`PRAGMA synchronous = NORMAL`).run();
-    db.prepare(`PRAGMA cache_size = -${CACHE_KIB}`).run();
     if (db.prepare(`SELECT count(*) AS n FROM sqlite_master`).get()?.n === 0) {
       create(db, options.keys);
     }

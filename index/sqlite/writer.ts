@@ -44,7 +44,7 @@ import type { Changes } from "./changes.ts";
 import { compactLog, isCompactionDue } from "./compaction.ts";
 import { sqliteError, translated } from "./errors.ts";
 import { sampleEntries } from "./sample.ts";
-import { entryIds, visibleIds } from "./id_pages.ts";
+import { entryIds, SideReads, visibleIds } from "./id_pages.ts";
 import { metaOf, setTrust } from "./open_file.ts";
 import type { SpaceListener } from "./numbers.ts";
 import type { Queries } from "./queries.ts";
@@ -77,6 +77,7 @@ export class SqliteWriter implements IndexWriter {
   readonly #background: Background;
   readonly #touches: TouchBuffer;
   readonly #summaries: SummaryDesk;
+  readonly #side: SideReads;
   readonly #indexId: string;
   readonly #learning = new AbortController();
   readonly filter: KeyFilter;
@@ -120,6 +121,8 @@ export class SqliteWriter implements IndexWriter {
       changes: parts.changes,
       alone: (work) => this.#rounds.alone(work),
     });
+    const commitRows = () => this.commitRows();
+    this.#side = new SideReads({ path: options.path, db: this.#db, commitRows });
     this.#touches = new TouchBuffer({
       clock: options.clock,
       background: this.#background,
@@ -211,10 +214,8 @@ export class SqliteWriter implements IndexWriter {
 
   learn(given?: AbortSignal): Promise<void> {
     const signal = given ? AbortSignal.any([given, this.#learning.signal]) : this.#learning.signal;
-    const work = eachId(entryIds(this.#db), {
-      visit: (id) => this.filter.add(id),
-      signal,
-    }).then(() => {
+    const visit = (id: Bytes) => this.filter.add(id);
+    const work = this.#side.run((db) => eachId(entryIds(db), { visit, signal })).then(() => {
       if (!signal.aborted) this.filter.complete();
     });
     this.#background.run("index.learn", work);
@@ -225,15 +226,15 @@ export class SqliteWriter implements IndexWriter {
     this.#changes.tell(known);
     this.#known = known;
     // A namespace that comes later tells of its blobs itself.
-    for (const { no } of this.#changes.namespaces()) {
-      for (const large of [false, true]) {
-        if (signal.aborted) return;
-        const visit = (id: Bytes) => known.learnShown(no, id, large);
-        await eachId(visibleIds(this.#db, no, large), { visit, signal });
+    await this.#side.run(async (db) => {
+      for (const { no } of this.#changes.namespaces()) {
+        for (const large of [false, true]) {
+          if (signal.aborted) return;
+          const visit = (id: Bytes) => known.learnShown(no, id, large);
+          await eachId(visibleIds(db, no, large), { visit, signal });
+        }
       }
-    }
-    // Pages that only this has read: 60 MB with a million entries.
-    if (!signal.aborted) this.#db.exec("PRAGMA shrink_memory");
+    });
   }
 
   async put(draft: EntryDraft, options: SignalOptions = {}): Promise<PutOutcome> {
@@ -310,6 +311,7 @@ export class SqliteWriter implements IndexWriter {
 
   async #close(): Promise<void> {
     this.#learning.abort();
+    await this.#side.idle();
     await this.#rounds.idle();
     try {
       if (!this.#rounds.behind) this.#rounds.commitRows();

@@ -1,5 +1,5 @@
 /** Looks at what is around the records of a segment: its header, and the footer of a pack. */
-import { decodeFooter, decodeTrailer, TRAILER_BYTES } from "../../codec/footer.ts";
+import { checkFooter, decodeTrailer, TRAILER_BYTES } from "../../codec/footer.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../codec/segment.ts";
 import { isKind } from "../../core/errors.ts";
 import { noteDamage } from "./damage.ts";
@@ -45,7 +45,7 @@ async function hasFooter(source: SegmentBytes, segment: SegmentRow): Promise<boo
   if (size < TRAILER_BYTES || source.local && source.size() !== size) return false;
   const trailer = decodeTrailer(await source.read(size - TRAILER_BYTES, TRAILER_BYTES), size);
   if (trailer.segmentId.toHex() !== segment.name) return false;
-  decodeFooter(await source.read(trailer.recordsEnd, trailer.rowsBytes), trailer);
+  checkFooter(await source.read(trailer.recordsEnd, trailer.rowsBytes), trailer);
   return true;
 }
 

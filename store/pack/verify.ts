@@ -42,8 +42,10 @@ export interface VerifyPosition {
   readonly offset: number;
 }
 
-/** Rows looked up at once. */
+/** Rows of one step. */
 const STEP = 256;
+/** Rows looked up at once: they are done with before a collector moves them to what is old. */
+const ROWS = 32;
 /** Bytes read between two turns of everybody else. */
 const STEP_BYTES = 1024 * 1024;
 
@@ -81,20 +83,30 @@ export async function verifyPart(
     const next = await checkLog(pack, segment, { ...options, from, bytes: STEP_BYTES });
     if (next !== undefined) return { segment: segment.number, offset: next };
   } else {
-    const rows = partOf(pack.tables.rowsOf(segment.number, from, STEP));
-    if (rows.length > 0) {
-      await verifyRows(pack, rows, options);
-      return { segment: segment.number, offset: rows[rows.length - 1]!.offset + 1 };
-    }
+    const next = await verifyData(pack, { segment: segment.number, offset: from }, options);
+    if (next) return next;
   }
   await checkFrame(pack, segment, options);
   return behind;
 }
 
-function partOf(rows: readonly LocatedRecord[]): readonly LocatedRecord[] {
+/** A step in a data segment; `undefined` behind its last record. */
+async function verifyData(
+  pack: Pack,
+  { segment, offset }: VerifyPosition,
+  options: VerifyOptions & { readonly found: Found },
+): Promise<VerifyPosition | undefined> {
+  let next: VerifyPosition | undefined;
   let bytes = 0;
-  const end = rows.findIndex((row) => (bytes += row.stored) >= STEP_BYTES);
-  return end < 0 ? rows : rows.slice(0, end + 1);
+  for (let done = 0; done < STEP && bytes < STEP_BYTES; done += ROWS) {
+    const rows = pack.tables.rowsOf(segment, next?.offset ?? offset, ROWS);
+    const end = rows.findIndex((row) => (bytes += row.stored) >= STEP_BYTES);
+    const part = end < 0 ? rows : rows.slice(0, end + 1);
+    if (part.length === 0) return next;
+    await verifyRows(pack, part, options);
+    next = { segment, offset: part[part.length - 1]!.offset + 1 };
+  }
+  return next;
 }
 
 async function verifyRows(
