@@ -102,3 +102,9 @@ export const PONG_MS = 45_000;
 
 /** Milliseconds for the other side's HELLO: the transport is open already. */
 export const HELLO_MS = 5_000;
+
+/** Bytes of the largest record that is sent: one message, with a few words about it. */
+export const MAX_WIRE_RECORD_BYTES = 2 * 1024 * 1024;
+
+/** Bytes of control messages that may wait for a peer who does not read: more is a stuck peer. */
+export const WAITING_CONTROL_BYTES = 16 * 1024 * 1024;
