@@ -89,7 +89,10 @@ export interface SyncStore {
     names: readonly SyncName[],
     options?: SignalOptions,
   ): Promise<boolean[]>;
-  /** The body of a chunk or recipe that a record of the place leads to, `undefined` if it is not here. */
+  /**
+   * The body of a chunk or recipe that a record of the place leads to, or that was stored for it;
+   * `undefined` if it is not here.
+   */
   read(place: SyncPlace, name: SyncName, options?: SignalOptions): Promise<Bytes | undefined>;
   /**
    * Stores what was checked against its name; durable when it resolves. Kept for a while though no
@@ -98,7 +101,9 @@ export interface SyncStore {
   store(place: SyncPlace, bodies: readonly SyncBody[], options?: SignalOptions): Promise<void>;
   /**
    * Keeps records, in one step; durable when it resolves. Where the peer may not `replicate`,
-   * writer, scope, device, stamp and epoch are set here, and nothing incomplete is kept.
+   * writer, scope, device, stamp and epoch are set here, and nothing incomplete is kept. A record
+   * that is brought again, because its acknowledgement was lost, is not stamped again: it would win
+   * over what others wrote since.
    */
   commit(
     place: SyncPlace,

@@ -1,25 +1,14 @@
 /** Two stores become equal over a session, whatever they hold. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Bytes } from "../../core/digest.ts";
 import { sha256 } from "../../core/digest.ts";
 import { readClearPart } from "../../codec/entry_record.ts";
+import { noiseOf } from "../../test/helpers/noise.ts";
 import { MemorySyncWorld } from "../../test/helpers/memory_sync_store.ts";
 import { sessionPair } from "../../test/helpers/session_pair.ts";
 
 const PLACE = { namespace: "default", scope: "main" };
 const DEVICES = ["a".repeat(16), "b".repeat(16)] as const;
-
-/** Bytes that do not compress. */
-function noise(length: number, seed: number): Bytes {
-  const bytes = new Uint8Array(length);
-  let state = seed * 2654435761 + 12345;
-  for (let at = 0; at < length; at++) {
-    state = (state * 1103515245 + 12345) % 2147483648;
-    bytes[at] = state / 65536;
-  }
-  return bytes;
-}
 
 function worlds(): [MemorySyncWorld, MemorySyncWorld] {
   return [new MemorySyncWorld(DEVICES[0]), new MemorySyncWorld(DEVICES[1])];
@@ -60,10 +49,10 @@ Deno.test("Session: two empty stores are equal after one round trip", async () =
 Deno.test("Session: small, middle and large blobs go both ways, each once", async () => {
   const pair = worlds();
   const [a, b] = pair;
-  a.put(PLACE, "small", [noise(100, 1), noise(16_384, 2)]);
-  a.put(PLACE, "middle", [noise(16_385, 3), noise(262_144, 4)]);
-  a.put(PLACE, "large", [noise(300_000, 5)]);
-  b.put(PLACE, "other", [noise(400_000, 6), noise(5, 7)]);
+  a.put(PLACE, "small", [noiseOf(100, 1), noiseOf(16_384, 2)]);
+  a.put(PLACE, "middle", [noiseOf(16_385, 3), noiseOf(262_144, 4)]);
+  a.put(PLACE, "large", [noiseOf(300_000, 5)]);
+  b.put(PLACE, "other", [noiseOf(400_000, 6), noiseOf(5, 7)]);
   b.put(PLACE, "empty", [new Uint8Array(0)]);
   const { result, client } = await synced(pair);
   assert.deepEqual([result.sent, result.received], [3, 2]);
@@ -74,7 +63,7 @@ Deno.test("Session: small, middle and large blobs go both ways, each once", asyn
 Deno.test("Session: a recipe of two levels goes over, and a change of it sends little", async () => {
   const pair = worlds();
   const [a] = pair;
-  const body = noise(3_000_000, 1);
+  const body = noiseOf(3_000_000, 1);
   a.put(PLACE, "large", [body]);
   await synced(pair);
   body[0]! ^= 1;
@@ -86,8 +75,8 @@ Deno.test("Session: a recipe of two levels goes over, and a change of it sends l
 
 Deno.test("Session: of two versions of one key the later one wins on both sides", async () => {
   const pair = worlds();
-  pair[0].put(PLACE, "key", [noise(10, 1)], 1000);
-  pair[1].put(PLACE, "key", [noise(10, 2)], 2000);
+  pair[0].put(PLACE, "key", [noiseOf(10, 1)], 1000);
+  pair[1].put(PLACE, "key", [noiseOf(10, 2)], 2000);
   await synced(pair);
   assert.equal(pair[0].place(PLACE).records.size, 1);
 });
@@ -98,7 +87,7 @@ Deno.test("Session: random pairs of stores end equal", async () => {
     fc.integer({ min: 16_000, max: 17_000 }),
     fc.integer({ min: 262_000, max: 290_000 }),
   );
-  const blob = fc.tuple(length, fc.nat(20)).map(([bytes, seed]) => noise(bytes, seed));
+  const blob = fc.tuple(length, fc.nat(20)).map(([bytes, seed]) => noiseOf(bytes, seed));
   const entry = fc.record({
     side: fc.constantFrom("a", "b", "both"),
     key: fc.nat(30).map((n) => `key ${n}`),
@@ -121,8 +110,8 @@ Deno.test("Session: random pairs of stores end equal", async () => {
 Deno.test("Session: thousands of entries on both sides, in many batches", async () => {
   const pair = worlds();
   for (let n = 0; n < 6000; n++) {
-    if (n % 3 !== 0) pair[0].put(PLACE, `key ${n}`, [noise(20 + n % 50, n)]);
-    if (n % 3 !== 1) pair[1].put(PLACE, `key ${n}`, [noise(20 + n % 50, n)], 1000 + n);
+    if (n % 3 !== 0) pair[0].put(PLACE, `key ${n}`, [noiseOf(20 + n % 50, n)]);
+    if (n % 3 !== 1) pair[1].put(PLACE, `key ${n}`, [noiseOf(20 + n % 50, n)], 1000 + n);
   }
   await synced(pair);
 });

@@ -58,6 +58,8 @@ export class MemorySyncWorld {
   readonly #places = new Map<string, Place>();
   readonly #bodies = new MemoryBodies();
   readonly #device: string;
+  /** Records that were stamped here, by the item that was brought. */
+  readonly #stamped = new Map<string, Bytes>();
   #hlc = 0n;
   /** Bodies that were stored through sessions, and how often. */
   stores = 0;
@@ -253,13 +255,16 @@ export class MemorySyncWorld {
         changes += this.#take(place, body);
         return "taken";
       }
-      const known = this.place(place).items.get(itemIdOfRecord(CONTEXT.keys, body).toHex());
-      if (known) return "taken";
+      const item = itemIdOfRecord(CONTEXT.keys, body).toHex();
+      if (this.place(place).items.has(item)) return "taken";
+      const stamped = this.#stamped.get(item);
+      if (stamped) return stamped;
       this.#hlc = nextHlc(this.#hlc, 5000);
       const facts = { ...(opened as EntryFacts), writer };
       const version = { epoch: 0, hlc: this.#hlc, device: this.#device };
       const { record } = encodeEntry(facts, version, CONTEXT);
       changes += this.#take(place, record.body);
+      this.#stamped.set(item, record.body);
       return record.body;
     });
     return { outcomes, changes };
