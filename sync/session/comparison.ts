@@ -1,5 +1,10 @@
 /** One namespace and scope until both sides hold the same: compared, brought, and compared again. */
-import { BATCH_BYTES, BATCH_RECORDS, MAX_WIRE_RECORD_BYTES } from "../../core/sync_limits.ts";
+import {
+  BATCH_BYTES,
+  BATCH_RECORDS,
+  MAX_WIRE_RECORD_BYTES,
+  OPEN_BATCHES,
+} from "../../core/sync_limits.ts";
 import type { Bytes } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
 import { ITEM_BYTES } from "../../core/summary/item.ts";
@@ -132,7 +137,7 @@ export class Comparison {
   /** Brings what is known to be lacking; when that is all, says so. */
   async #pump(): Promise<void> {
     try {
-      const pushes: Promise<void>[] = [];
+      const pushes = new Set<Promise<void>>();
       const after = this.#machine.changesAfter;
       if (after !== undefined && !this.#round.fed) {
         this.#round.fed = true;
@@ -161,7 +166,7 @@ export class Comparison {
     this.#advance();
   }
 
-  async #bring(ids: Bytes, pushes: Promise<void>[]): Promise<void> {
+  async #bring(ids: Bytes, pushes: Set<Promise<void>>): Promise<void> {
     const { store, ended: signal } = this.#options;
     if (!this.#brings) return;
     if (!store.can("read", this.place)) {
@@ -175,9 +180,16 @@ export class Comparison {
     }
     let batch: Bytes[] = [];
     let bytes = 0;
-    const flush = () => {
-      if (batch.length > 0) pushes.push(this.#push(batch));
+    const flush = async () => {
+      const records = batch;
       [batch, bytes] = [[], 0];
+      // What waits for its turn is in memory.
+      while (pushes.size >= OPEN_BATCHES) await Promise.race(pushes);
+      if (records.length === 0 || !this.#brings) return;
+      // One that fails ends the session, and so this.
+      const push: Promise<void> = this.#options.speaker.background(() => this.#push(records))
+        .finally(() => pushes.delete(push));
+      pushes.add(push);
     };
     for (const record of await store.records(this.place, ids, { signal })) {
       if (record.length > MAX_WIRE_RECORD_BYTES) {
@@ -185,11 +197,11 @@ export class Comparison {
         this.#counts.missing++;
         continue;
       }
-      if (bytes + record.length > BATCH_BYTES) flush();
+      if (bytes + record.length > BATCH_BYTES) await flush();
       batch.push(record);
       bytes += record.length;
     }
-    flush();
+    await flush();
   }
 
   async #push(records: readonly Bytes[]): Promise<void> {
@@ -205,7 +217,8 @@ export class Comparison {
     // It may not write at all: more of the same would be bytes for nothing.
     if (refused === records.length) this.#brings = false;
     for (const { index, record } of ack.stamped) {
-      this.#own += await store.adopt(this.place, records[index]!, record, { signal });
+      const changes = await store.adopt(this.place, records[index]!, record, { signal });
+      this.#own += changes; // behind the wait: others add to it meanwhile
     }
   }
 }

@@ -162,3 +162,28 @@ Deno.test("rights: only who may invalidates, and anybody else loses the session"
     assert.equal(isKind(outcome, "permission_denied"), !allowed);
   }
 });
+
+Deno.test("rights: who may not write stops bringing after the first batches", async () => {
+  const [a, b] = worlds();
+  for (let n = 0; n < 12_000; n++) a.put(PLACE, `key ${n}`, [body(10, n)]);
+  const pair = sessionPair(a.for(), b.for(may("read")));
+  assert.equal((await pair.client.compare(PLACE)).phase, "changed");
+  await pair.end();
+  const { records } = pair.client.outgoing.sent;
+  assert.ok(records > 0 && records < 10_000, `${records} records went`);
+});
+
+Deno.test("rights: a server that keeps nothing of what it took is found out, not asked for ever", async () => {
+  const [a, b] = worlds();
+  for (let n = 0; n < 300; n++) a.put(PLACE, `key ${n}`, [body(10, n)]);
+  b.put(PLACE, "theirs", [body(10, 1)]);
+  const server = b.for(may("read", "write"));
+  const commit: typeof server.commit = async (place, records, options) => {
+    const stamped = await server.commit(place, records.slice(0, 10), options);
+    const rest = records.slice(10).map(() => "taken" as const);
+    return { ...stamped, outcomes: [...stamped.outcomes, ...rest] };
+  };
+  const pair = sessionPair(a.for(), { ...server, commit });
+  assert.equal((await pair.client.compare(PLACE)).phase, "unequal");
+  assert.deepEqual(await pair.end(), [undefined, undefined]);
+});
