@@ -173,14 +173,17 @@ Deno.test("rights: who may not write stops bringing after the first batches", as
   assert.ok(records > 0 && records < 10_000, `${records} records went`);
 });
 
-Deno.test("rights: a server that keeps nothing of what it took is found out, not asked for ever", async () => {
+Deno.test("rights: a server that keeps next to nothing of what it took is found out, not asked for ever", async () => {
   const [a, b] = worlds();
   for (let n = 0; n < 300; n++) a.put(PLACE, `key ${n}`, [body(10, n)]);
   b.put(PLACE, "theirs", [body(10, 1)]);
   const server = b.for(may("read", "write"));
+  let left = 10;
   const commit: typeof server.commit = async (place, records, options) => {
-    const stamped = await server.commit(place, records.slice(0, 10), options);
-    const rest = records.slice(10).map(() => "taken" as const);
+    const kept = records.slice(0, left);
+    left -= kept.length;
+    const stamped = await server.commit(place, kept, options);
+    const rest = records.slice(kept.length).map(() => "taken" as const);
     return { ...stamped, outcomes: [...stamped.outcomes, ...rest] };
   };
   const pair = sessionPair(a.for(), { ...server, commit });
