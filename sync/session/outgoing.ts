@@ -1,7 +1,12 @@
 /** What this side brings: batches of records, then whatever of their blobs the other side wants. */
 import { abortable } from "../../core/abort.ts";
 import type { Bytes } from "../../core/digest.ts";
-import { OPEN_BATCHES, PACK_BLOBS, PACK_RAW_BYTES } from "../../core/sync_limits.ts";
+import {
+  MAX_WIRE_CHUNK_BYTES,
+  OPEN_BATCHES,
+  PACK_BLOBS,
+  PACK_RAW_BYTES,
+} from "../../core/sync_limits.ts";
 import type { SyncName, SyncPlace, SyncStore } from "../../core/sync_store.ts";
 import { InLine } from "../in_line.ts";
 import { violation } from "./messages.ts";
@@ -147,10 +152,10 @@ export class Outgoing {
     await flush();
   }
 
-  /** What is gone meanwhile is left out: the other side sees with the COMMIT what it lacks. */
+  /** What is gone, or fits no message, is left out: the other side sees with the COMMIT what it lacks. */
   async #send(batch: OutBatch, part: NamedBlob): Promise<void> {
     const body = await this.#read(batch, part);
-    if (!body) return;
+    if (!body || body.length > MAX_WIRE_CHUNK_BYTES) return;
     const { id } = part;
     if (part.kind === "chunk") {
       const packed = packBodies([body]);
