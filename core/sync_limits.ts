@@ -64,3 +64,47 @@ export const OPEN_MS = 10_000;
 
 /** Milliseconds that a close waits for the other side's answer. */
 export const CLOSE_MS = 1_000;
+
+/** Bytes of a blob that is sent without a question: to ask would take as long as to send it. */
+export const SMALL_BLOB_BYTES = 16 * 1024;
+
+/** Bytes of small blobs in one PACK before compression: what zstd finds in common lies nearby. */
+export const PACK_RAW_BYTES = 1024 * 1024;
+
+/** Blobs of one PACK: their lengths have room in front of it. */
+export const PACK_BLOBS = 16_384;
+
+/** Bytes of one chunk on the wire: the largest foreign one, as the Remote Execution API cuts. */
+export const MAX_WIRE_CHUNK_BYTES = 2 * 1024 * 1024;
+
+/** Records of one RECORDS message, and bytes of them after which it is sent. */
+export const BATCH_RECORDS = 4096;
+export const BATCH_BYTES = 512 * 1024;
+
+/** Batches that one side brings at once: one is stored, one travels, one is read, one waits. */
+export const OPEN_BATCHES = 4;
+
+/** Comparisons that one side may have open: more namespaces than that take turns. */
+export const OPEN_COMPARISONS = 64;
+
+/** Bytes of each class that may be sent before the first CREDIT. */
+export const FIRST_CREDIT_BYTES = 1024 * 1024;
+
+/** Bytes of all classes together that may be on the way: 1 GB/s over 32 ms. */
+export const MAX_CREDIT_BYTES = 32 * 1024 * 1024;
+
+/** Bytes of recipes that wait for their chunks: those of blobs of 400 GB. */
+export const HELD_RECIPE_BYTES = 64 * 1024 * 1024;
+
+/** Milliseconds between two PINGs, and those after which one without PONG ends the session. */
+export const PING_MS = 15_000;
+export const PONG_MS = 45_000;
+
+/** Milliseconds for the other side's HELLO: the transport is open already. */
+export const HELLO_MS = 5_000;
+
+/** Bytes of the largest record that is sent: one message, with a few words about it. */
+export const MAX_WIRE_RECORD_BYTES = 2 * 1024 * 1024;
+
+/** Bytes of control messages that may wait for a peer who does not read: more is a stuck peer. */
+export const WAITING_CONTROL_BYTES = 16 * 1024 * 1024;
