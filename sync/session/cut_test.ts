@@ -1,5 +1,6 @@
 /** A connection that is cut after each message of a sync: nothing is lost, and the next one ends it. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { sha256 } from "../../core/digest.ts";
 import { CacheError } from "../../core/errors.ts";
 import { readClearPart } from "../../codec/entry_record.ts";
@@ -71,3 +72,32 @@ for (
     console.log(`cut after each of ${cuts} messages`);
   });
 }
+
+Deno.test("Session: any stores, written to between cuts at any messages, end equal", async () => {
+  const write = fc.tuple(fc.nat(1), fc.nat(12), fc.constantFrom(40, 17_000, 265_000), fc.nat(9999));
+  const round = fc.record({ writes: fc.array(write, { maxLength: 6 }), cutAfter: fc.nat(40) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(round, { maxLength: 4 }), fc.boolean(), async (rounds, stamps) => {
+      const [a, b] = [new MemorySyncWorld("a".repeat(16)), new MemorySyncWorld("b".repeat(16))];
+      const rights: PeerRights = { can: (verb) => verb !== "replicate" || !stamps };
+      for (const { writes, cutAfter } of rounds) {
+        for (const [side, key, length, at] of writes) {
+          (side === 0 ? a : b).put(PLACE, `key ${key}`, [noiseOf(length, at)], 1000 + at);
+        }
+        const { client, end } = sessionPair(a.for(), b.for(rights), { cutAfter });
+        await client.compare(PLACE).catch((error: unknown) =>
+          assert.ok(error instanceof CacheError)
+        );
+        await end();
+        for (const world of [a, b]) assertWhole(world);
+      }
+      const { client, end } = sessionPair(a.for(), b.for(rights));
+      const { phase } = await client.compare(PLACE);
+      assert.deepEqual(await end(), [undefined, undefined]);
+      assert.equal(phase, "equal");
+      assert.equal(a.place(PLACE).set.root().toHex(), b.place(PLACE).set.root().toHex());
+      for (const world of [a, b]) assertWhole(world);
+    }),
+    { numRuns: 40 },
+  );
+});
