@@ -4,7 +4,7 @@ import type { CommitBatch, CommitResult, WriterPort } from "../core/chunk_store.
 import type { Bytes } from "../core/digest.ts";
 import { CacheError, isKind } from "../core/errors.ts";
 import type { Entry, EntryDraft, EntryId } from "../core/entry.ts";
-import { PACKED_COMMIT_BYTES } from "../core/limits.ts";
+import { PACKED_BODY_BYTES, PACKED_COMMIT_BYTES } from "../core/limits.ts";
 import type { DataRecord } from "../core/record.ts";
 import type { DamagedPlace } from "../store/pack/damage.ts";
 import { draft } from "../test/suites/metadata_index_world.ts";
@@ -227,6 +227,30 @@ Deno.test("Bodies of small commits live until the last of their message is writt
   await turns();
   assert.deepEqual(kept.map(({ body }) => body.length), [0, 0], "the memory is given back");
   assert.deepEqual(kept.map(({ id }) => id[31]), [1, 2]);
+});
+
+Deno.test("Larger bodies of small commits go in the same message as they are, and are given back", async () => {
+  await using c = connect();
+  const kept: DataRecord[] = [];
+  c.keep = (records) => kept.push(...records);
+  const slow = Promise.withResolvers<void>();
+  c.next = () => kept.length === 3 ? slow.promise : Promise.resolve();
+  const larger = new Uint8Array(PACKED_BODY_BYTES + 1).fill(7);
+  const view = new Uint8Array(larger.length + 9).fill(8).subarray(9);
+  const first = c.client.commit({ records: [record(new Uint8Array([1])), record(larger)] });
+  const second = c.client.commit({ records: [record(view)] });
+  await first;
+  assert.deepEqual(c.messages, ["commits"]);
+  assert.equal(larger.length, 0, "it has changed hands");
+  assert.equal(view.length, PACKED_BODY_BYTES + 1, "what is a part of more is copied");
+  const sent = c.batches.map(({ records = [] }) =>
+    records.map(({ body }) => [body.length, body[0]])
+  );
+  assert.deepEqual(sent, [[[1, 1], [PACKED_BODY_BYTES + 1, 7]], [[view.length, 8]]]);
+  slow.resolve();
+  await second;
+  await turns();
+  assert.deepEqual(kept.map(({ body }) => body.length), [0, 0, 0], "the memory is given back");
 });
 
 Deno.test("WriterClient brings errors with kind, hint, retry and context, and goes on", async () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import type { Bytes } from "../core/digest.ts";
-import { BODY_BLOCK_BYTES, BODY_VIEW_BYTES } from "../core/limits.ts";
+import {
+  BODY_BLOCK_BYTES,
+  BODY_VIEW_BYTES,
+  EXACT_BODY_BYTES,
+  SMALL_BODY_BYTES,
+} from "../core/limits.ts";
 import type { PartReader } from "./block_reader.ts";
 import { partReader } from "./block_reader.ts";
 
@@ -24,6 +29,10 @@ function byteStream(sizes: readonly number[], views: number[] = []): ReadableStr
       request.respond(size);
     },
   }) as ReadableStream<Bytes>;
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((all, size) => all + size, 0);
 }
 
 async function collect(reader: PartReader): Promise<{ sizes: number[]; right: boolean }> {
@@ -61,6 +70,45 @@ Deno.test("The end of a body comes once and stays, and a short body holds no who
   assert.equal(look.value.buffer.byteLength, 5);
   assert.deepEqual(await reader.look(), {});
   assert.deepEqual(await partReader(byteStream([]), undefined).look(), { value: undefined });
+});
+
+Deno.test("A body with a length is read to where it stays: one part, of memory of its own", async () => {
+  const length = EXACT_BODY_BYTES;
+  for (const sizes of [[length], [1, length - 1], [length / 2, 3, length / 2 - 3]]) {
+    const views: number[] = [];
+    const { sizes: got, right } = await collect(partReader(byteStream(sizes, views), length));
+    assert.ok(right, "other bytes");
+    assert.deepEqual(got, [length]);
+    assert.deepEqual(views.slice(0, -1), sizes.map((_, n) => length - sum(sizes.slice(0, n))));
+    assert.equal(views.at(-1), 1, "no memory to look for the end");
+  }
+  const look = await partReader(byteStream([length]), length).look();
+  assert.ok(look !== "more" && look.value?.length === length, "a whole body needs one look");
+});
+
+Deno.test("A body that ends before its length, or goes on behind it, shows that to its reader", async () => {
+  const length = EXACT_BODY_BYTES;
+  const early = await collect(partReader(byteStream([100, 50]), length));
+  assert.deepEqual(early, { sizes: [150], right: true });
+  assert.deepEqual(await collect(partReader(byteStream([]), length)), { sizes: [], right: true });
+  const long = await collect(partReader(byteStream([length, 2, 2]), length));
+  assert.deepEqual(long, { sizes: [length, 1, 1], right: true });
+});
+
+Deno.test("A tiny body and a large one come in the parts that the stream makes", async () => {
+  for (const length of [EXACT_BODY_BYTES - 1, SMALL_BODY_BYTES + 1]) {
+    const parts = [new Uint8Array(7), new Uint8Array(length - 7)];
+    let at = 0;
+    const stream = new ReadableStream({
+      type: "bytes",
+      pull(controller) {
+        const part = parts[at++];
+        if (part) controller.enqueue(part);
+        else controller.close();
+      },
+    }) as ReadableStream<Bytes>;
+    assert.deepEqual((await collect(partReader(stream, length))).sizes, [7, length - 7]);
+  }
 });
 
 Deno.test("A body with a length, or of a stream with arrays of its own, comes as it is", async () => {

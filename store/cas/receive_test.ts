@@ -31,6 +31,15 @@ Deno.test("receive() of one chunk needs no stream, no upload, and shares no memo
   assert.deepEqual(port.names(), []);
 });
 
+Deno.test("receive() keeps bytes that are handed over, but no view of more", async () => {
+  const port = new MemoryChunkStore();
+  const bytes = noise(1000);
+  const own = await receiveInto(port, { ...bytesSource(bytes), handsOver: true });
+  assert.equal(own.batch.records![0]!.body, bytes);
+  const view = await receiveInto(port, { ...bytesSource(bytes.subarray(1)), handsOver: true });
+  assert.notEqual(view.batch.records![0]!.body.buffer, bytes.buffer);
+});
+
 Deno.test("receive() holds a small stream in memory of exactly its size", async () => {
   const port = new MemoryChunkStore();
   for (const size of [1, 20_000, MAX_CHUNK_BYTES - 1, MAX_CHUNK_BYTES]) {
