@@ -35,8 +35,8 @@ export function hasRoom(
 }
 
 /** @throws {CacheError} `quota_exceeded` when so many bytes may not be written now */
-export function checkRoom(pack: Pack, bytes: number): void {
-  if (bytes > 0 && !hasRoom(pack, bytes)) throw noRoom(pack, bytes);
+export function checkRoom(pack: Pack, bytes: number, measured?: Measured): void {
+  if (bytes > 0 && !hasRoom(pack, bytes, measured)) throw noRoom(pack, bytes);
 }
 
 /** The same for log records, which may go a little further. */

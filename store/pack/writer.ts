@@ -13,7 +13,7 @@ import { packCare } from "./care.ts";
 import type { PackCare } from "./care.ts";
 import { confirmDamage } from "./confirm_damage.ts";
 import type { DamagedPlace } from "./damage.ts";
-import { diskBytes } from "./disk_bytes.ts";
+import { diskBytes, measure } from "./disk_bytes.ts";
 import { packError } from "./errors.ts";
 import { nextToGo } from "./evict.ts";
 import { LazySync } from "./lazy_sync.ts";
@@ -156,10 +156,14 @@ class Writer implements PackWriter {
       for (const record of records) admit(pack, upload, record);
       const fresh = unwritten(pack, records);
       const bytes = neededBytes(fresh);
-      if (bytes > 0 && !hasRoom(pack, bytes)) await makeRoom(pack, bytes);
+      let measured = measure(pack);
+      if (bytes > 0 && !hasRoom(pack, bytes, measured)) {
+        await makeRoom(pack, bytes);
+        measured = measure(pack);
+      }
       // Others may have written some of them while room was made.
       const still = unwritten(pack, fresh);
-      checkRoom(pack, neededBytes(still));
+      checkRoom(pack, neededBytes(still), measured);
       if (pack.holdings.find(name) !== upload) throw ended(name);
       if (upload.failed) throw upload.failed;
       if (still.length === 0) return;
