@@ -62,6 +62,8 @@ const NOTHING: Holds = { bytes: 0, entries: 0 };
 export class Quotas {
   readonly #parts: QuotaParts;
   readonly #accounts = new Map<string, Account[]>();
+  /** Entries and blobs that commits on their way count on, and how many do. */
+  readonly #needed = new Map<string, number>();
 
   constructor(parts: QuotaParts) {
     this.#parts = parts;
@@ -100,27 +102,57 @@ export class Quotas {
    * @throws {CacheError} `quota_exceeded` where nothing more of its namespace or scope can go
    */
   async admit(batch: CommitBatch): Promise<Disposable> {
-    const accounts = this.#concerned(batch);
     const stack = new DisposableStack();
     try {
-      for (const { account, more } of accounts) {
-        if (isOver(excessOf(this.#heldBy(account), more, account.limit))) {
+      stack.use(this.#onItsWay(batch));
+      while (true) {
+        const accounts = this.#concerned(batch);
+        const full = accounts.find(({ account, more }) =>
+          isOver(excessOf(this.#heldBy(account), more, account.limit))
+        );
+        if (full) {
+          const { account, more } = full;
           const work = account.turn.then(() => this.#makeRoom(account, more));
           account.turn = work.catch(() => {}); // whoever waits for it hears of it
           await work;
+          continue; // what was here may have gone meanwhile, and others may have come
         }
-        account.coming.bytes += more.bytes;
-        account.coming.entries += more.entries;
-        stack.defer(() => {
-          account.coming.bytes -= more.bytes;
-          account.coming.entries -= more.entries;
-        });
+        for (const { account: { coming }, more } of accounts) {
+          coming.bytes += more.bytes;
+          coming.entries += more.entries;
+          stack.defer(() => {
+            coming.bytes -= more.bytes;
+            coming.entries -= more.entries;
+          });
+        }
+        return stack;
       }
     } catch (error) {
       stack.dispose();
       throw error;
     }
-    return stack;
+  }
+
+  /**
+   * Keeps from going what a commit counts on: a blob that it links is not new, an entry that it
+   * replaces is not one more.
+   */
+  #onItsWay({ link = [], entry }: CommitBatch): Disposable {
+    const names = link.map(({ namespace, blob }) => blobName(namespace, blob.digest));
+    if (entry) {
+      names.push(entryName(entry));
+      for (const { digest } of entry.blobs) names.push(blobName(entry.namespace, digest));
+    }
+    for (const name of names) this.#needed.set(name, (this.#needed.get(name) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        for (const name of names) {
+          const left = (this.#needed.get(name) ?? 1) - 1;
+          if (left > 0) this.#needed.set(name, left);
+          else this.#needed.delete(name);
+        }
+      },
+    };
   }
 
   /** What each namespace holds, and what of each limit is held. */
@@ -208,7 +240,8 @@ export class Quotas {
     const { quota: { namespace }, share } = account;
     const all = index.sample(namespace, this.#scopesOf(account), QUOTA_SAMPLE);
     const free = all.filter(({ key }) => !isPinned(key));
-    const loose: Loose[] = free.map((entry) => ({ ...entry, entry }));
+    const loose: Loose[] = free.filter(({ key }) => !this.#needed.has(entryName(key)))
+      .map((entry) => ({ ...entry, entry }));
     const pinned = all.length - free.length;
     if (share) return { loose, pinned };
     const named = new Set(all.flatMap(({ blobs }) => blobs.map(({ digest }) => digest)));
@@ -220,6 +253,7 @@ export class Quotas {
     }
     for (const blob of seen) {
       if (named.has(blob.digest) || isPinnedBlob(namespace, blob.digest)) continue;
+      if (this.#needed.has(blobName(namespace, blob.digest))) continue;
       const used = usedAt(kindOf(blob), idOf(blob.digest)) ?? 0;
       loose.push({ entry: undefined, blobs: [blob], bytes: blob.size, created: 0, used });
     }
@@ -314,6 +348,7 @@ export class Quotas {
   /** Whether a blob may go with what named it: nobody else seems to use it. */
   #isFree(namespace: string, blob: BlobRef, { created, used }: Loose): boolean {
     if (blob.size === 0 || this.#parts.isPinnedBlob(namespace, blob.digest)) return false;
+    if (this.#needed.has(blobName(namespace, blob.digest))) return false;
     const last = this.#parts.usedAt(kindOf(blob), idOf(blob.digest)) ?? 0;
     return last <= Math.max(created, used) + OTHER_USE_MS;
   }
@@ -354,4 +389,11 @@ function sizeOf(blobs: readonly BlobRef[]): number {
 
 function kindOf(blob: BlobRef): "chunk" | "recipe" {
   return isOneChunk(blob) ? "chunk" : "recipe";
+}
+
+const blobName = (namespace: string, digest: Digest) => `${namespace} ${digest}`;
+
+/** No part but the last holds a space. */
+function entryName({ namespace, scope, protocol, key }: EntryKey): string {
+  return `${namespace} ${scope} ${protocol} ${key}`;
 }

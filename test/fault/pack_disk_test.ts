@@ -36,7 +36,7 @@ Deno.test("commitRecords: requests that wait together share their syncs", async 
   assert.ok(met.get("commit.before_sync")! <= 6);
 });
 
-Deno.test("commitRecords: data is durable before the log, both before the tables", async () => {
+Deno.test("commitRecords: data is durable before the log, each before its tables", async () => {
   await using dir = await tempDir();
   const met: FaultPoint[] = [];
   await using store = await openTestStore(dir.path, { faults: (point) => void met.push(point) });
@@ -50,6 +50,9 @@ Deno.test("commitRecords: data is durable before the log, both before the tables
     "commit.after_write",
     "commit.before_sync",
     "commit.after_sync",
+    "commit.before_tables",
+    "commit.in_tables",
+    "commit.after_tables",
     "log.before_write",
     "log.after_write",
     "log.before_sync",
