@@ -113,7 +113,12 @@ class InOrder {
   #last: Promise<unknown> = Promise.resolve();
 
   after<T>(work: Promise<T>): Promise<T> {
-    const result = Promise.all([work, this.#last]).then(([value]) => value);
+    // Also behind a failure the work is waited for: nothing of it goes on when its result is there.
+    const result = Promise.allSettled([work, this.#last]).then(([own, before]) => {
+      if (before.status === "rejected") throw before.reason;
+      if (own.status === "rejected") throw own.reason;
+      return own.value;
+    });
     // Whoever asked hears of it; that nobody may be waiting yet must not end the process.
     result.catch(() => {});
     this.#last = result;
