@@ -60,7 +60,7 @@ async function cJob(source: string, compiler: string): Promise<DemoJob> {
   }
   return {
     what: `compile libopus, ${units.length} C files (${compiler})`,
-    units: units.sort(),
+    units,
     async prepare(home) {
       await must(["cp", "-r", source, home], ROOT);
     },
@@ -73,33 +73,38 @@ async function cJob(source: string, compiler: string): Promise<DemoJob> {
   };
 }
 
-async function docJob(): Promise<DemoJob> {
-  const units: string[] = [];
-  // These folders import nothing but each other and libraries.
-  for (const dir of ["core", "codec", "protocol", "policy", "auth", "client"]) {
-    for await (const item of Deno.readDir(`${ROOT}${dir}`)) {
-      if (item.name.endsWith(".ts") && !item.name.endsWith("_test.ts")) {
-        units.push(`${dir}/${item.name}`);
-      }
-    }
+/** TypeScript modules in a folder of the project and in those below it, tests left out. */
+async function modulesIn(dir: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${ROOT}${dir}`)) {
+    if (isDirectory) found.push(...await modulesIn(`${dir}/${name}`));
+    else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) found.push(`${dir}/${name}`);
   }
+  return found;
+}
+
+async function docJob(): Promise<DemoJob> {
+  // These folders import nothing but each other and libraries.
+  const folders = ["core", "codec", "protocol", "policy", "auth", "client"];
+  const files = (await Promise.all(folders.map(modulesIn))).flat().sort();
+  const units = files.filter((file) => file.split("/").length === 2);
   const sources = new Map<string, Promise<Uint8Array>>();
   return {
     what: `analyse ${units.length} TypeScript modules (no C compiler here)`,
-    units: units.sort(),
+    units,
     async prepare(home) {
       await Deno.mkdir(home, { recursive: true });
       // The modules name libraries by short names, which only the import map knows.
       const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`));
       await Deno.writeTextFile(`${home}/deno.json`, JSON.stringify({ imports }));
-      for (const unit of units) {
-        await Deno.mkdir(`${home}/${unit}`.replace(/\/[^/]*$/, ""), { recursive: true });
-        await Deno.copyFile(`${ROOT}${unit}`, `${home}/${unit}`);
+      for (const file of files) {
+        await Deno.mkdir(`${home}/${file}`.replace(/\/[^/]*$/, ""), { recursive: true });
+        await Deno.copyFile(`${ROOT}${file}`, `${home}/${file}`);
       }
     },
     async keyOf(home, unit) {
       // What is said of a module depends on those that it imports: any of them may change it.
-      const all = sources.get(home) ?? hashFiles(home, units);
+      const all = sources.get(home) ?? hashFiles(home, files);
       sources.set(home, all);
       return createHash("sha256").update(Deno.version.deno).update(unit).update(await all)
         .digest("hex");
