@@ -1,5 +1,6 @@
 /** A disk that fails for a while under a running server: errors from the kernel, put in by strace. */
 import assert from "node:assert/strict";
+import { OPEN_ROWS_MS } from "../../core/limits.ts";
 import { startServer } from "../helpers/real_server.ts";
 import { needProgram, skippable } from "../helpers/skip.ts";
 import { tempDir } from "../helpers/temp.ts";
@@ -45,6 +46,9 @@ for (const call of ["fdatasync", "pwrite64"]) {
         while (!stop.signal.aborted) await write();
       });
       await until(() => acknowledged.length > 10, { ms: 20_000, why: "writes go well at first" });
+      // Rows of what is new are committed after half a second; until then a disk that fails makes
+      // misses of them, which end with the failure.
+      await new Promise((resolve) => setTimeout(resolve, 2 * OPEN_ROWS_MS));
       const strace = new Deno.Command("strace", {
         args: ["-f", "-qq", "-p", `${server.pid}`, "-e", `trace=${call}`, "-e"]
           .concat([`inject=${call}:error=EIO`, "-o", "/dev/null"]),
