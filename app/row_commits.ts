@@ -65,8 +65,8 @@ export class RowCommits implements AsyncDisposable {
   }
 
   /**
-   * A commit that fails on a full disk would make misses of what was acknowledged, until there is
-   * room again: near to one, each round is committed before it is acknowledged.
+   * A commit that fails on a full disk would hide what was acknowledged, until there is room
+   * again: near to one, each round is committed before it is acknowledged.
    */
   #hasRoom(): boolean {
     const now = this.#options.clock.monotonic();

@@ -4,6 +4,8 @@
  * how many times rows were left open, and up to which of those they were committed.
  */
 
+import { CacheError } from "./errors.ts";
+
 /** Whose rows. */
 export type Tables = "packs" | "index";
 
@@ -12,7 +14,7 @@ const TURN = 0;
 /** For each of the tables: rounds that were left open, and those of them that were committed. */
 const OPENED: Readonly<Record<Tables, number>> = { packs: 1, index: 3 };
 const WORDS = 8;
-/** Milliseconds that a look-up waits for a commit; then it is answered as the tables are. */
+/** Milliseconds that a look-up waits for a commit; then it is as if there had been none. */
 const LONGEST_WAIT_MS = 5000;
 /** Milliseconds after a look-up had to wait, in which no further rows are left open. */
 const CALM_MS = 1000;
@@ -89,28 +91,39 @@ export class RowsBehind {
     this.#ask = ask;
   }
 
-  /** Looks, and looks again if nothing was found while rows were open. */
+  /**
+   * Looks, and looks again if nothing was found while rows were open.
+   * @throws {CacheError} `unavailable` when they could not be committed now: nobody can tell whether
+   * what was not found is among them
+   */
   look<T>(tables: Tables, question: () => T, isMiss: (answer: T) => boolean): T {
     const committed = Atomics.load(this.#words, OPENED[tables] + 1);
     const answer = question();
     if (!isMiss(answer)) return answer;
     // What was opened before now and committed before the look was seen by it.
     if (Atomics.load(this.#words, OPENED[tables]) === committed) return answer;
-    this.bringIn(tables);
-    return question();
+    const isIn = this.bringIn(tables);
+    const again = question();
+    if (isIn || !isMiss(again)) return again;
+    throw new CacheError("unavailable", "Cannot look up a record: the disk takes no rows now", {
+      operation: "rows.look",
+      retry: "temporary",
+    });
   }
 
-  /** Has all rows committed that were acknowledged before this call. */
-  bringIn(tables: Tables): void {
+  /** Has all rows committed that were acknowledged before this call; tells whether they are. */
+  bringIn(tables: Tables): boolean {
     const words = this.#words;
     const at = OPENED[tables];
     const wanted = Atomics.load(words, at);
     const isIn = () => ((Atomics.load(words, at + 1) - wanted) | 0) >= 0;
-    if (isIn()) return;
+    if (isIn()) return true;
     const turn = Atomics.load(words, TURN);
-    if (!this.#ask()) return;
+    // Without a writer nothing is acknowledged any more, and what stands there is all there is.
+    if (!this.#ask()) return true;
     while (!isIn() && Atomics.load(words, TURN) === turn) {
-      if (Atomics.wait(words, TURN, turn, LONGEST_WAIT_MS) === "timed-out") return;
+      if (Atomics.wait(words, TURN, turn, LONGEST_WAIT_MS) === "timed-out") return false;
     }
+    return isIn();
   }
 }

@@ -2,26 +2,34 @@
 import type { Bytes } from "../../core/digest.ts";
 import { RECONCILE_MESSAGE_BYTES } from "../../core/limits.ts";
 
-/** Writes into one array; throws `RangeError` for what does not fit, which is a mistake of ours. */
+/** Most messages are small: a whole one's memory would be zeroed for each of them. */
+const FIRST_BYTES = 256;
+
+/** Writes into one array that grows; throws `RangeError` for what does not fit, which is a mistake of ours. */
 export class ByteWriter {
-  readonly #bytes = new Uint8Array(RECONCILE_MESSAGE_BYTES);
-  readonly #view = new DataView(this.#bytes.buffer);
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #view = new DataView(this.#bytes.buffer);
   #at = 0;
 
   u8(value: number): void {
-    this.#view.setUint8(this.#take(1), value);
+    const at = this.#take(1);
+    this.#view.setUint8(at, value);
   }
   u16(value: number): void {
-    this.#view.setUint16(this.#take(2), value, true);
+    const at = this.#take(2);
+    this.#view.setUint16(at, value, true);
   }
   u32(value: number): void {
-    this.#view.setUint32(this.#take(4), value, true);
+    const at = this.#take(4);
+    this.#view.setUint32(at, value, true);
   }
   u64(value: bigint | number): void {
-    this.#view.setBigUint64(this.#take(8), BigInt(value), true);
+    const at = this.#take(8);
+    this.#view.setBigUint64(at, BigInt(value), true);
   }
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#take(bytes.length));
+    const at = this.#take(bytes.length);
+    this.#bytes.set(bytes, at);
   }
   hex(hex: string): void {
     this.bytes(Uint8Array.fromHex(hex));
@@ -53,6 +61,19 @@ export class ByteWriter {
   #take(length: number): number {
     const at = this.#at;
     this.#at += length;
+    if (this.#at > this.#bytes.length) this.#grow();
     return at;
+  }
+
+  #grow(): void {
+    if (this.#at > RECONCILE_MESSAGE_BYTES) {
+      throw new RangeError(`a message of ${this.#at} bytes, want ${RECONCILE_MESSAGE_BYTES}`);
+    }
+    const larger = new Uint8Array(
+      Math.min(RECONCILE_MESSAGE_BYTES, Math.max(this.#at, 2 * this.#bytes.length)),
+    );
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 }

@@ -93,6 +93,21 @@ Deno.test("packs: a round that fails takes no row that was acknowledged", async 
   await assertInvariants(store, dir.path);
 });
 
+Deno.test("packs: what may lie in rows that can not be committed is unavailable, never a miss", async () => {
+  await using dir = await tempDir();
+  let ill = true;
+  const { rows, behind } = openRows(() => ill || store.writer.commitRows());
+  await using store = await openTestStore(dir.path, { openRows: rows.of("packs") });
+  await using reader = await readerOf(dir.path, behind);
+  await store.writer.commitRecords(undefined, [chunk(0)]);
+  const unavailable = (error: unknown) => isKind(error, "unavailable");
+  assert.throws(() => reader.read("chunk", chunk(0).id), unavailable);
+  assert.throws(() => reader.has("chunk", [chunk(0).id]), unavailable);
+  ill = false;
+  assert.deepEqual(reader.read("chunk", chunk(0).id), chunk(0).body);
+  assert.equal(reader.read("chunk", chunk(1).id), undefined);
+});
+
 Deno.test("packs: segments that end, and a collection, leave nothing open", async () => {
   await using dir = await tempDir();
   const { rows, opened } = openRows(() => store.writer.commitRows());
